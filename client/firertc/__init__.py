@@ -1,0 +1,1 @@
+"""FireRTC: serverless WebRTC signaling over Cloud Firestore."""
