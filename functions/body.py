@@ -1,0 +1,52 @@
+"""A look at a callable's request before the library reads it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+from errors import Refused
+from flask import Request, Response, jsonify
+
+Handler = Callable[[Request], Response]
+
+BODY_BYTES: Final = 65536
+"""Ample for the longest tokens; the library would read any length."""
+
+
+def well_formed_body(handler: Handler) -> Handler:
+    """Refuse a body that is not ``{"data": …}`` with ``bad-request``.
+
+    The library would write such a body into the log, with the tokens in it, or answer
+    ``INTERNAL``.
+    """
+
+    @functools.wraps(handler)
+    def checked(request: Request) -> Response:
+        if request.method != "POST" or _acceptable(request):
+            return handler(request)
+        refused = Refused(
+            "bad-request",
+            'Send JSON of at most 64 KiB, {"data": {…}} and nothing beside "data", with '
+            "Content-Type: application/json.",
+        ).to_https()
+        response = jsonify(
+            error={
+                "status": "INVALID_ARGUMENT",
+                "message": refused.message,
+                "details": refused.details,
+            }
+        )
+        response.status_code = 400
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        return response
+
+    return checked
+
+
+def _acceptable(request: Request) -> bool:
+    if not request.is_json or (request.content_length or BODY_BYTES + 1) > BODY_BYTES:
+        return False
+    body: Any = request.get_json(silent=True)
+    return isinstance(body, dict) and set(body) == {"data"}

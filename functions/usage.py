@@ -1,0 +1,69 @@
+"""Counters per realm and day. They are estimates.
+
+A write at every join would double its price, so an instance adds up in memory and writes at most
+once a minute, at a later join, and once more when it ends in an orderly way. What an instance had
+not written when it was killed is lost.
+"""
+
+from __future__ import annotations
+
+import atexit
+import secrets
+import threading
+import time
+from collections import Counter
+from typing import Final
+
+import schema
+from database import client
+from firebase_functions import logger
+from google.api_core.exceptions import GoogleAPIError
+from google.cloud import firestore
+
+FLUSH_SECONDS: Final = 60.0
+WRITE_SECONDS: Final = 2.0
+"""The longest that the one join a minute which writes the counters is kept waiting."""
+
+_counts: Counter[tuple[str, str]] = Counter()
+_lock: Final = threading.Lock()
+_flushed_at = time.monotonic()
+
+
+def count(realm: str, what: str) -> None:
+    """Add one to a realm's counter, in memory; write all counters if a minute has passed."""
+    with _lock:
+        _counts[realm, what] += 1
+        due = time.monotonic() - _flushed_at >= FLUSH_SECONDS
+    if due:
+        flush()
+
+
+def flush() -> None:
+    """Write what has been counted; what can't be written is kept for the next time."""
+    global _flushed_at
+    with _lock:
+        pending = Counter(_counts)
+        _counts.clear()
+        _flushed_at = time.monotonic()
+    if not pending:
+        return
+    batch = client().batch()
+    for realm in {realm for realm, _ in pending}:
+        path = schema.usage_path(
+            realm, time.strftime("%Y-%m-%d", time.gmtime()), secrets.randbelow(schema.SHARDS)
+        )
+        counters = {
+            what: firestore.Increment(number)
+            for (counted, what), number in pending.items()
+            if counted == realm
+        }
+        batch.set(client().document(path), counters, merge=True)
+    try:
+        batch.commit(retry=None, timeout=WRITE_SECONDS)
+    except GoogleAPIError as error:
+        logger.warn("Usage counters were not written", error=type(error).__name__)
+        with _lock:
+            _counts.update(pending)
+
+
+atexit.register(flush)
