@@ -9,13 +9,11 @@ from typing import Any, Final
 from errors import Refused
 from flask import Request, Response, jsonify
 
-Handler = Callable[[Request], Response]
-
 BODY_BYTES: Final = 65536
 """Ample for the longest tokens; the library would read any length."""
 
 
-def well_formed_body(handler: Handler) -> Handler:
+def well_formed_body(handler: Callable[..., Any]) -> Callable[[Request], Response]:
     """Refuse a body that is not ``{"data": …}`` with ``bad-request``.
 
     The library would write such a body into the log, with the tokens in it, or answer
@@ -25,7 +23,8 @@ def well_formed_body(handler: Handler) -> Handler:
     @functools.wraps(handler)
     def checked(request: Request) -> Response:
         if request.method != "POST" or _acceptable(request):
-            return handler(request)
+            response: Response = handler(request)
+            return response
         refused = Refused(
             "bad-request",
             'Send JSON of at most 64 KiB, {"data": {…}} and nothing beside "data", with '
@@ -46,7 +45,9 @@ def well_formed_body(handler: Handler) -> Handler:
 
 
 def _acceptable(request: Request) -> bool:
-    if not request.is_json or (request.content_length or BODY_BYTES + 1) > BODY_BYTES:
+    if not request.is_json or (request.content_length or 0) > BODY_BYTES:
+        return False
+    if len(request.get_data()) > BODY_BYTES:
         return False
     body: Any = request.get_json(silent=True)
     return isinstance(body, dict) and set(body) == {"data"}
