@@ -1,1 +1,69 @@
-"""FireRTC: serverless WebRTC signaling over Cloud Firestore."""
+"""FireRTC: serverless WebRTC signaling over Cloud Firestore.
+
+The names below are the public interface; each is imported when it is first used, so that importing
+the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .call import Call as Call
+    from .call import Media as Media
+    from .call import come_with_code as come_with_code
+    from .call import wait_at_code as wait_at_code
+    from .client import Client as Client
+    from .config import Config as Config
+    from .config import load_config as load_config
+    from .errors import FireRTCError as FireRTCError
+    from .link import Link as Link
+    from .link import LinkEnd as LinkEnd
+    from .link import LinkState as LinkState
+    from .media import open_source as open_source
+    from .negotiation import CallState as CallState
+    from .recording import Recorder as Recorder
+    from .ringing import Ring as Ring
+    from .room import Room as Room
+    from .session import Session as Session
+    from .session import join as join
+    from .tokens import make_token as make_token
+
+__version__ = "0.1.0"
+
+_HOMES: Final = {
+    "Call": "call",
+    "CallState": "negotiation",
+    "Client": "client",
+    "Config": "config",
+    "FireRTCError": "errors",
+    "Link": "link",
+    "LinkEnd": "link",
+    "LinkState": "link",
+    "Media": "call",
+    "Recorder": "recording",
+    "Ring": "ringing",
+    "Room": "room",
+    "Session": "session",
+    "come_with_code": "call",
+    "join": "session",
+    "load_config": "config",
+    "make_token": "tokens",
+    "open_source": "media",
+    "wait_at_code": "call",
+}
+"""Where each public name lives."""
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'firertc' has no attribute {name!r}")
+    module = importlib.import_module(f".{_HOMES[name]}", __name__)
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

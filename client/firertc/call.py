@@ -1,0 +1,375 @@
+"""One-off calls: two people share a code, one waits at it and the other comes.
+
+Whoever has no code yet makes one, writes the offer and waits, be it the caller or the one to be
+called; whoever comes with the code reads the offer and answers it: one read, one hop, connected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from aiortc import MediaStreamTrack
+
+from . import negotiation, schema
+from .connection import Connection, is_complete
+from .errors import (
+    AnsweredElsewhere,
+    Busy,
+    CallError,
+    Cancelled,
+    FireRTCError,
+    NoAnswer,
+    PeerGone,
+    Rejected,
+)
+from .link import Link, LinkEnd, Side
+from .negotiation import NEXT_STATES, Accept, CallState, Over
+from .schema import Call as CallFields
+from .sealing import Seal, new_code, normalize_code, stretch_aside
+from .session import Session
+from .signaling import CallDocument, Part, unknown_code
+from .timing import Timing
+
+WAIT_SECONDS = 600.0
+"""How long one waits at a code."""
+WAIT_MOST_SECONDS = float(schema.STANDING_OFFER_SECONDS)
+"""The longest wait: an older offer's addresses are no longer good."""
+
+Calls = AsyncIterator[CallFields | None]
+"""A call's states as its document shows them; None: the document is gone."""
+
+
+@dataclass
+class Media:
+    """What a call carries."""
+
+    sending: Mapping[str, MediaStreamTrack] = field(default_factory=dict)
+    """Tracks by kind: ``audio``, ``video``."""
+    receiving: frozenset[str] = frozenset({"audio", "video"})
+    """The kinds wanted from the other side."""
+
+
+class Call:
+    """One side of a call that is being made, or stands.
+
+    Made by :func:`wait_at_code`, :func:`come_with_code` and by rooms. It ends when it is closed,
+    and leaves nothing in the database.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        document: CallDocument,
+        media: Media,
+        side: Side,
+        *,
+        code: str = "",
+        timing: Timing | None = None,
+        on_state: Callable[[CallState], None] | None = None,
+    ) -> None:
+        self.session = session
+        self.code = code
+        """The code that was shared; empty in a room."""
+        self.document = document
+        self.state = CallState.NEW
+        self.states = [CallState.NEW]
+        """Every state so far, in order."""
+        self.timing = timing or Timing()
+        self.remote = ""
+        """Peer id of the other side, once known."""
+        self._on_state = on_state
+        self.connection = Connection(
+            session.ice_servers, sending=media.sending, receiving=media.receiving
+        )
+        self.link = Link(self.connection, side)
+        self._trickling: asyncio.Task[None] | None = None
+        self._ours = False
+        """Whether there may be a document that we have to delete."""
+
+    # The waiting side.
+
+    async def place(
+        self,
+        kind: schema.CallKind,
+        *,
+        lease_seconds: float,
+        receiver: str = schema.ANYONE,
+        receiver_session: str = "",
+        attempt: int = 0,
+        metadata: object = None,
+        replace: bool = False,
+    ) -> None:
+        """Write the offer.
+
+        :raises PermissionDenied: if the rules refuse it.
+        """
+        offer = await self.connection.offer()
+        self.timing.mark("offer")
+        self._ours = True
+        await self.document.publish(
+            kind,
+            offer.sdp,
+            lease_seconds=lease_seconds,
+            receiver=receiver,
+            receiver_session=receiver_session,
+            attempt=attempt,
+            metadata=metadata,
+            replace=replace,
+        )
+        self.timing.mark("offer written")
+        self._enter(CallState.WAITING)
+        if not offer.complete:
+            self._trickle("offer", None)
+
+    async def answered(self, timeout: float) -> None:
+        """Wait for the answer, take it, and wait until the link is open; then nothing is left in
+        the database.
+
+        :param timeout: seconds for the answer to come; the link has 20 s more.
+        :raises NoAnswer: if nobody answers in time.
+        :raises Rejected: (or :exc:`Busy`) if the other side said no.
+        :raises PathUnreachable: if the link doesn't open.
+        """
+        listener = self.document.listen()
+        try:
+            calls = self.document.calls(listener)
+            call = await self._first_answer(calls, timeout)
+            self.remote = self.link.remote = call.receiver
+            self.timing.mark("answer read")
+            self._enter(CallState.CONNECTING)
+            answer = self.document.description("answer", call)
+            await self.connection.accept(answer)
+            await self.connection.add_candidates(self.document.candidates("answer", call))
+            if is_complete(answer):
+                await self.link.opened()
+            else:
+                await self._open_with_candidates("answer", calls)
+        finally:
+            listener.close()
+        await self._connected()
+
+    async def _first_answer(self, calls: Calls, timeout: float) -> CallFields:
+        try:
+            async with asyncio.timeout(timeout):
+                async for call in calls:
+                    match negotiation.offerer_step(call, self.session.peer):
+                        case Accept() if call is not None:
+                            return call
+                        case Over(reason):
+                            raise ended(reason)
+        except TimeoutError:
+            raise NoAnswer(
+                f"Nobody answered within {timeout:.0f} s. Try again with a new code."
+                if self.code
+                else f"Nobody answered within {timeout:.0f} s."
+            ) from None
+        raise PeerGone("The session ended while waiting for an answer.")
+
+    # The side that comes.
+
+    async def take(self, call: CallFields) -> None:
+        """Answer an offer that was read, and wait until the link is open.
+
+        :raises AnsweredElsewhere: if somebody else was faster.
+        :raises NoAnswer: if the caller has given up.
+        :raises PathUnreachable: if the link doesn't open.
+        """
+        self.remote = self.link.remote = call.sender
+        offer = self.document.description("offer", call)
+        answer = await self.connection.answer(offer)
+        self.timing.mark("answer")
+        await self.document.answer(call, answer.sdp)
+        self._ours = True
+        self.timing.mark("answer written")
+        self._enter(CallState.CONNECTING)
+        if not answer.complete:
+            self._trickle("answer", call)
+        if is_complete(offer):
+            await self.link.opened()
+        else:
+            listener = self.document.listen()
+            try:
+                await self._open_with_candidates("offer", self.document.calls(listener))
+            finally:
+                listener.close()
+        # The offerer deletes the document.
+        self._ours = False
+        await self._connected()
+
+    # Both.
+
+    async def _open_with_candidates(self, part: Part, calls: Calls) -> None:
+        """Wait for the link while the other side's candidates come in."""
+
+        async def follow() -> None:
+            async for call in calls:
+                if call is None:
+                    return
+                await self.connection.add_candidates(self.document.candidates(part, call))
+
+        following = asyncio.create_task(follow())
+        opening = asyncio.create_task(self.link.opened())
+        try:
+            await asyncio.wait({following, opening}, return_when=asyncio.FIRST_COMPLETED)
+            if following.done() and not opening.done():
+                following.result()
+            await opening
+        finally:
+            for task in (following, opening):
+                task.cancel()
+            await asyncio.gather(following, opening, return_exceptions=True)
+
+    def _trickle(self, part: Part, call: CallFields | None) -> None:
+        async def send() -> None:
+            texts = await self.connection.late_candidates()
+            # Refused or unreachable: the link opens without them, or its opening times out.
+            with contextlib.suppress(FireRTCError):
+                await self.document.add_candidates(part, texts, call)
+
+        self._trickling = asyncio.create_task(send(), name="firertc-trickle")
+
+    async def _connected(self) -> None:
+        self.timing.mark("open")
+        self._enter(CallState.CONNECTED)
+        await self._stop_trickling()
+        if self._ours:
+            self._ours = False
+            await self.document.discard()
+            self.timing.mark("document deleted")
+
+    async def _stop_trickling(self) -> None:
+        if self._trickling is not None:
+            self._trickling.cancel()
+            await asyncio.gather(self._trickling, return_exceptions=True)
+            self._trickling = None
+
+    def _enter(self, state: CallState) -> None:
+        if state is self.state:
+            return
+        if state not in NEXT_STATES[self.state]:
+            raise RuntimeError(f"a call can't go from {self.state.value} to {state.value}")
+        self.state = state
+        self.states.append(state)
+        if self._on_state is not None:
+            self._on_state(state)
+
+    async def closed(self) -> LinkEnd:
+        """Wait until the link ends, and say how."""
+        return await self.link.closed()
+
+    async def close(self, reason: str = "hangup") -> None:
+        """Hang up, or give up: whatever state it is in, and leave nothing in the database."""
+        if self.state is CallState.ENDED:
+            return
+        self._enter(CallState.ENDED)
+        await self._stop_trickling()
+        await self.link.hang_up(reason)
+        if self._ours:
+            self._ours = False
+            await self.document.discard()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close("hangup" if error is None else "failed")
+
+
+_REASONS: Mapping[str, Callable[[], CallError]] = {
+    "rejected": lambda: Rejected("The other side rejected the call."),
+    "busy": lambda: Busy("The other side is in another call."),
+    "cancelled": lambda: Cancelled("The caller gave up."),
+    "answered-elsewhere": lambda: AnsweredElsewhere("Somebody else answered this call first."),
+    "gone": lambda: PeerGone("The call's document was deleted before anybody answered."),
+    "no-answer": lambda: NoAnswer("Nobody answered in time."),
+}
+
+
+def ended(reason: str) -> CallError:
+    """The error for a call that ended before it connected."""
+    made = _REASONS.get(reason)
+    return made() if made is not None else CallError(f"The call ended: {reason[:64]!r}.")
+
+
+async def wait_at_code(
+    open_session: Callable[[Seal], Awaitable[Session]],
+    project: str,
+    media: Media,
+    *,
+    wait_seconds: float = WAIT_SECONDS,
+    on_code: Callable[[str], None] | None = None,
+    on_state: Callable[[CallState], None] | None = None,
+    timing: Timing | None = None,
+) -> Call:
+    """Make a code, write the offer under it and return the call that waits there.
+
+    :param open_session: joins, given the seal whose ``call`` the session must be good for.
+    :param project: Firebase project id; part of the code's salt.
+    :param on_code: told the code once the offer is written and somebody can come.
+    :returns: a call to await with :meth:`Call.answered`; close it in the end.
+    """
+    timing = timing or Timing()
+    code = new_code()
+    seal = await stretch_aside(code, project)
+    timing.mark("code")
+    session = await open_session(seal)
+    timing.mark("joined")
+    document = CallDocument(session, schema.one_off_path(session.realm, seal.call), seal)
+    call = Call(session, document, media, "offerer", code=code, timing=timing, on_state=on_state)
+    try:
+        await call.place("open", lease_seconds=wait_seconds + schema.LEASE_SLACK_SECONDS)
+    except BaseException:
+        await call.close("failed")
+        raise
+    if on_code is not None:
+        on_code(code)
+    return call
+
+
+async def come_with_code(
+    open_session: Callable[[], Awaitable[Session]],
+    project: str,
+    code: str,
+    media: Media,
+    *,
+    on_state: Callable[[CallState], None] | None = None,
+    timing: Timing | None = None,
+) -> Call:
+    """Answer the offer that waits at a code.
+
+    :returns: a connected call; close it in the end.
+    :raises CodeUnknown: if nobody waits there.
+    :raises SealBroken: if what waits there was not written by somebody who has the code.
+    :raises AnsweredElsewhere: if somebody else came first.
+    :raises PathUnreachable: if no connection opens.
+    """
+    timing = timing or Timing()
+    code = normalize_code(code)
+    seal, session = await asyncio.gather(stretch_aside(code, project), open_session())
+    timing.mark("joined")
+    document = CallDocument(session, schema.one_off_path(session.realm, seal.call), seal)
+    fields = await document.read()
+    timing.mark("offer read")
+    if fields is None or fields.ended is not None:
+        raise unknown_code()
+    if fields.answer is not None:
+        raise AnsweredElsewhere("Somebody else answered this call first.")
+    if fields.lease_until.timestamp() < session.now():
+        raise unknown_code()
+    call = Call(session, document, media, "answerer", code=code, timing=timing, on_state=on_state)
+    try:
+        await call.take(fields)
+    except BaseException:
+        await call.close("failed")
+        raise
+    return call

@@ -1,0 +1,223 @@
+"""Ringing: a call that connects only if the one who is called accepts it.
+
+A ring is always a direct offer to one peer of a room. Every way it can go settles what the caller
+awaits: accepted, rejected, busy, cancelled, unanswered, answered elsewhere, gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from . import schema
+from .call import Call, Media
+from .errors import CallError, FireRTCError, NoAnswer
+from .negotiation import Over, callee_step
+from .schema import Call as CallFields
+from .signaling import CallDocument
+from .timing import Timing
+
+if TYPE_CHECKING:
+    from .room import Room
+
+ELSEWHERE_SECONDS = 2.0
+"""How long a ring that was answered elsewhere stays readable, so that the others learn why it
+stopped."""
+RING_RULE_READS = 2
+"""To allow a ring the rules read both peers' documents; to allow its answer one."""
+ANSWER_RULE_READS = 1
+
+
+class Ring:
+    """A call that rings here.
+
+    Accept or reject it; :meth:`stopped` settles if it ends without that.
+    """
+
+    def __init__(self, room: Room, document: CallDocument, call: CallFields) -> None:
+        self._room = room
+        self._document = document
+        self._call = call
+        self._stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.caller = call.sender
+        """Peer id of who calls."""
+        self.metadata = _metadata(call)
+        """What the caller said with it: any JSON value."""
+
+    @property
+    def ringing(self) -> bool:
+        """Whether it can still be accepted."""
+        return not self._stopped.done()
+
+    async def accept(self, media: Media) -> Call:
+        """Take the call.
+
+        :returns: a connected call; close it in the end.
+        :raises CallError: if the caller has stopped meanwhile.
+        :raises PathUnreachable: if no connection opens.
+        """
+        if self._stopped.done():
+            raise NoAnswer(f"It no longer rings: {self._stopped.result()}.")
+        self.settle("accepted")
+        call = Call(self._room.session, self._document, media, "answerer", timing=Timing())
+        try:
+            await call.take(self._call)
+        except BaseException:
+            await call.close("failed")
+            raise
+        self._room.hold(call)
+        return call
+
+    async def reject(self, reason: str = "rejected") -> None:
+        """Say no; the caller is told the reason: ``rejected`` or ``busy``."""
+        if self._stopped.done():
+            return
+        self.settle(reason)
+        # The caller may be gone already, and its document with it.
+        with contextlib.suppress(FireRTCError):
+            await self._document.end(reason)
+
+    async def stopped(self) -> str:
+        """Wait until it no longer rings.
+
+        :returns: ``accepted``, ``rejected``, ``busy``, ``cancelled``, ``answered-elsewhere``…
+        """
+        return await asyncio.shield(self._stopped)
+
+    def update(self, call: CallFields | None) -> None:
+        """What the document says now; None: it is gone."""
+        step = callee_step(call, self._room.session.peer)
+        if isinstance(step, Over):
+            self.settle(step.reason)
+
+    def settle(self, reason: str) -> None:
+        """It rings no longer."""
+        if not self._stopped.done():
+            self._stopped.set_result(reason)
+
+
+def _metadata(call: CallFields) -> Any:
+    if call.metadata is None:
+        return None
+    try:
+        return json.loads(call.metadata)
+    except ValueError:
+        return None
+
+
+async def ring(
+    room: Room,
+    peer: str,
+    media: Media,
+    *,
+    timeout: float = schema.RING_SECONDS,
+    metadata: Any = None,
+    timing: Timing | None = None,
+) -> Call:
+    """Call one peer of the room and wait until it is connected.
+
+    :param peer: id of a peer that is in the room.
+    :param timeout: seconds it rings.
+    :raises NoAnswer: if there is no such peer, or it doesn't answer in time.
+    :raises Rejected: (or :exc:`Busy`) if it says no.
+    :raises PathUnreachable: if no connection opens.
+    """
+    call = await place(room, peer, media, timeout=timeout, metadata=metadata, timing=timing)
+    try:
+        await call.answered(timeout)
+    except BaseException:
+        await call.close("cancelled")
+        raise
+    room.hold(call)
+    return call
+
+
+async def place(
+    room: Room,
+    peer: str,
+    media: Media,
+    *,
+    timeout: float = schema.RING_SECONDS,
+    metadata: Any = None,
+    timing: Timing | None = None,
+) -> Call:
+    """Let it ring, without waiting for an answer."""
+    target = room.peers.get(peer)
+    if target is None:
+        here = ", ".join(sorted(schema.decode_id(p) for p in room.others)) or "nobody"
+        raise NoAnswer(f"{schema.decode_id(peer)!r} is not in the room. There: {here}.")
+    attempt = room.next_attempt(peer)
+    path = f"{room.calls_path}/{schema.direct_id(room.session.peer, peer, attempt)}"
+    document = CallDocument(room.session, path, rule_reads=RING_RULE_READS)
+    call = Call(room.session, document, media, "offerer", timing=timing)
+    try:
+        await call.place(
+            "ring",
+            lease_seconds=timeout + schema.LEASE_SLACK_SECONDS,
+            receiver=peer,
+            receiver_session=target.session,
+            attempt=attempt,
+            metadata=metadata,
+            replace=True,
+        )
+    except BaseException:
+        await call.close("failed")
+        raise
+    return call
+
+
+async def ring_first(
+    room: Room,
+    peers: Iterable[str],
+    media: Media,
+    *,
+    timeout: float = schema.RING_SECONDS,
+    metadata: Any = None,
+) -> Call:
+    """Call several peers at once; the first to accept gets the call, the others learn that.
+
+    :raises NoAnswer: if none of them accepts.
+    """
+    targets = list(peers)
+    if len(targets) > 1 and media.sending:
+        # A track can be sent over several connections only through a relay.
+        from aiortc.contrib.media import MediaRelay
+
+        relay = MediaRelay()
+        medias = [
+            Media({k: relay.subscribe(t) for k, t in media.sending.items()}, media.receiving)
+            for _ in targets
+        ]
+    else:
+        medias = [media] * len(targets)
+    calls = [
+        await place(room, peer, part, timeout=timeout, metadata=metadata)
+        for peer, part in zip(targets, medias, strict=True)
+    ]
+    waiting = {asyncio.create_task(call.answered(timeout)): call for call in calls}
+    winner: Call | None = None
+    last: CallError | None = None
+    try:
+        pending = set(waiting)
+        while pending and winner is None:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                try:
+                    task.result()
+                    winner = winner or waiting[task]
+                except CallError as error:
+                    last = error
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for call in calls:
+            if call is not winner:
+                room.dismiss(call, "answered-elsewhere" if winner else "cancelled")
+    if winner is None:
+        raise last or NoAnswer("There was nobody to call.")
+    room.hold(winner)
+    return winner

@@ -1,0 +1,318 @@
+"""Who this client is: join by key or in an open realm, sign in, renew, know the server's time."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import accounts
+from .config import DEFAULT_STUN, Config
+from .database import Database, Operations
+from .errors import (
+    ConfigError,
+    Denied,
+    FireRTCError,
+    FunctionsUnreachable,
+    KeyRefused,
+    PeerIdUnavailable,
+    RoomFull,
+    RoomLocked,
+    SessionExpired,
+    Unreachable,
+)
+from .schema import REALM_ID_BYTES, encode_id, new_session
+from .snapshots import Snapshots
+
+RENEW_SECONDS = 45 * 60
+"""Sessions last an hour at most; renewed a quarter before."""
+OPEN_SUFFIX_BYTES = 4
+
+_REFUSALS: Mapping[str, type[Denied]] = {
+    "unknown-key": KeyRefused,
+    "disabled-key": KeyRefused,
+    "origin-not-allowed": KeyRefused,
+    "programs-not-allowed": KeyRefused,
+    "unavailable-id": PeerIdUnavailable,
+    "invalid-peer-id": PeerIdUnavailable,
+    "expired-token": SessionExpired,
+    "forged-token": SessionExpired,
+    "room-full": RoomFull,
+    "room-locked": RoomLocked,
+}
+
+
+@dataclass
+class Session:
+    """One incarnation of a peer: its identity, its token, its database.
+
+    Made by :func:`join` or :func:`join_open`; close it when done.
+    """
+
+    config: Config
+    realm: str
+    peer: str
+    session: str
+    role: str
+    room: str | None = None
+    """Id of the only room it is good for."""
+    resume: str = field(default="", repr=False)
+    ice_servers: tuple[Mapping[str, Any], ...] = ()
+    offset_seconds: float = 0.0
+    """The server's clock less ours."""
+    wall: Callable[[], float] = time.time
+    """Our clock: Unix seconds."""
+    _token: str = field(default="", repr=False)
+    _refresh_token: str = field(default="", repr=False)
+    _asked: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    _renewal: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.database = Database(
+            project=self.config.project,
+            database=self.config.database,
+            emulator=self.config.firestore_emulator,
+            tokens=self,
+        )
+        self.snapshots = Snapshots(self.database)
+        self._refreshing = asyncio.Lock()
+
+    @property
+    def operations(self) -> Operations:
+        """What this session's requests cost."""
+        return self.database.operations
+
+    def now(self) -> float:
+        """The server's time, in Unix seconds."""
+        return self.wall() + self.offset_seconds
+
+    async def token(self) -> str:
+        """The ID token that requests are signed with."""
+        return self._token
+
+    async def refresh(self, refused: str) -> str:
+        """Get another ID token, unless somebody already has since ``refused``.
+
+        :raises SessionExpired: if the session can't be renewed.
+        """
+        async with self._refreshing:
+            if refused == self._token or not refused:
+                await self.renew()
+            return self._token
+
+    async def renew(self) -> None:
+        """Prolong the session: the same peer and session with a new token.
+
+        :raises Denied: if the key was disabled meanwhile, or the session is over.
+        :raises Unreachable: if nobody answers.
+        """
+        if self._asked:
+            asked = {**self._asked, "resume": self.resume, "session": self.session}
+            reply = await _call_join(self.config, asked)
+            await self._sign_in(str(reply["token"]))
+            self.resume = str(reply["resume"])
+            self.ice_servers = _ice_servers(self.config, reply.get("iceServers"))
+        else:
+            reply = await accounts.refresh(self.config, self._refresh_token)
+            self._take(str(reply["id_token"]), str(reply["refresh_token"]))
+        self.snapshots.reopen()
+
+    async def close(self) -> None:
+        """Stop renewing and listening, and close the channel."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._renewal
+        await self.snapshots.close()
+        await self.database.close()
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _sign_in(self, custom_token: str) -> None:
+        reply = await accounts.sign_in(self.config, custom_token)
+        self._take(str(reply["idToken"]), str(reply["refreshToken"]))
+
+    def _take(self, id_token: str, refresh_token: str) -> None:
+        self._token, self._refresh_token = id_token, refresh_token
+        self.offset_seconds = float(claims(id_token)["iat"]) - self.wall()
+        if abs(self.offset_seconds) < 2:
+            # iat has whole seconds and the reply took its time: that near, our clock is better.
+            self.offset_seconds = 0.0
+
+    def _start_renewal(self) -> None:
+        self._renewal = asyncio.create_task(self._keep_renewing(), name="firertc-renewal")
+
+    async def _keep_renewing(self) -> None:
+        pause = float(RENEW_SECONDS)
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await self.renew()
+                pause = float(RENEW_SECONDS)
+            except Unreachable:
+                pause = 30.0
+            except FireRTCError:
+                # Refused for good; the next request is denied and says so.
+                return
+
+
+async def join(
+    config: Config,
+    *,
+    room: str | None = None,
+    peer: str | None = None,
+    call: str | None = None,
+    resume: str | None = None,
+    server_token: str | None = None,
+    wall: Callable[[], float] = time.time,
+) -> Session:
+    """Join a realm: by key through the functions, or without one in an open realm.
+
+    :param room: name of the room to bind the session to.
+    :param peer: name to be known by; default: a random one.
+    :param call: id of a one-off call to create.
+    :param resume: resume token of an earlier session of the same peer.
+    :param server_token: made by the realm's own server (:mod:`firertc.tokens`).
+    :raises KeyRefused: unknown, disabled or foreign key.
+    :raises PeerIdUnavailable: the name is malformed, or somebody holds it.
+    :raises RoomLocked: the room takes no newcomer.
+    :raises RoomFull: the room is at its capacity.
+    :raises Unreachable: functions or Firebase Auth don't answer.
+    """
+    if not config.key:
+        return await _join_open(config, peer=peer, wall=wall)
+    asked: dict[str, Any] = {"key": config.key}
+    for name, value in (
+        ("room", room),
+        ("peer", peer),
+        ("call", call),
+        ("resume", resume),
+        ("token", server_token),
+    ):
+        if value is not None:
+            asked[name] = value
+    reply = await _call_join(config, asked)
+    try:
+        session = Session(
+            config=config,
+            realm=str(reply["realm"]),
+            peer=str(reply["peer"]),
+            session=str(reply["session"]),
+            role=str(reply["role"]),
+            room=reply.get("room"),
+            resume=str(reply["resume"]),
+            ice_servers=_ice_servers(config, reply.get("iceServers")),
+            wall=wall,
+            _asked={name: value for name, value in asked.items() if name != "resume"},
+        )
+        custom_token = str(reply["token"])
+    except KeyError as missing:
+        raise FunctionsUnreachable(
+            f"The function 'join' answered without {missing}. Deploy the functions of this version."
+        ) from None
+    try:
+        await session._sign_in(custom_token)
+    except BaseException:
+        await session.close()
+        raise
+    session._start_renewal()
+    return session
+
+
+async def _join_open(config: Config, *, peer: str | None, wall: Callable[[], float]) -> Session:
+    if not config.realm:
+        raise ConfigError(
+            "Neither a key nor a realm is set: set FIRERTC_KEY (or --key), or FIRERTC_REALM for an "
+            "open realm."
+        )
+    if peer is not None:
+        raise ConfigError("In an open realm names are given out by Firebase: leave --as away.")
+    account = await accounts.anonymous(config)
+    suffix = secrets.token_hex(OPEN_SUFFIX_BYTES)
+    session = Session(
+        config=config,
+        realm=encode_id(config.realm, limit=REALM_ID_BYTES, what="realm"),
+        peer=f"{account.uid}-{suffix}",
+        session=new_session(),
+        role="publisher",
+        ice_servers=_ice_servers(config, None),
+        wall=wall,
+    )
+    session._take(account.id_token, account.refresh_token)
+    session._start_renewal()
+    return session
+
+
+async def _call_join(config: Config, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Call the function ``join`` (docs/protocol.md, section 6)."""
+    url = f"{config.functions()}/join"
+    body = {"data": {**asked, "client": {"name": "firertc-python", "version": "1"}}}
+    hint = (
+        "Is the local suite running? Start it with 'firertc up'."
+        if config.local
+        else "Check the network, and that the functions are deployed to this project and region."
+    )
+    reply = await accounts.post(
+        url,
+        json_body=body,
+        attempts=2 if config.local else 4,
+        unreachable=FunctionsUnreachable,
+        what="The function 'join'",
+        hint=hint,
+    )
+    try:
+        content = reply.json()
+    except ValueError:
+        content = None
+    if isinstance(content, dict) and isinstance(content.get("result"), dict):
+        return dict(content["result"])
+    if isinstance(content, dict) and isinstance(content.get("error"), dict):
+        _refuse(content["error"])
+    raise FunctionsUnreachable(
+        f"There is no function 'join' at {config.functions()} (HTTP {reply.status_code}). Deploy "
+        "it with 'firebase deploy --only functions', or use an open realm, which needs none."
+    )
+
+
+def _refuse(error: Mapping[str, Any]) -> None:
+    details = error.get("details")
+    code = details.get("code") if isinstance(details, Mapping) else None
+    message = str(error.get("message") or "The function 'join' refused the request.")
+    if isinstance(code, str):
+        kind = _REFUSALS.get(code, Denied)
+        raise kind(f"{message} ({code})")
+    if error.get("status") == "INTERNAL":
+        raise FunctionsUnreachable(
+            f"The function 'join' failed: {message}. See the functions' log."
+        )
+
+
+def _ice_servers(config: Config, given: Any) -> tuple[Mapping[str, Any], ...]:
+    if config.ice_servers is not None:
+        return config.ice_servers
+    if isinstance(given, list) and given:
+        return tuple(server for server in given if isinstance(server, Mapping))
+    return () if config.local else ({"urls": DEFAULT_STUN},)
+
+
+def claims(token: str) -> dict[str, Any]:
+    """The claims of a JWT, unverified: the server verifies them, we read the time from it.
+
+    :raises SessionExpired: if it is no JWT.
+    """
+    try:
+        middle = token.split(".")[1]
+        decoded = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    except (IndexError, ValueError):
+        raise SessionExpired("Firebase Auth answered with something that is no token.") from None
+    return dict(decoded)
