@@ -1,0 +1,191 @@
+"""The emulator's own log of the requests that it judged by the rules.
+
+Both Firestore emulators serve it to the Emulator UI over a WebSocket: one record for each document
+written, read or listed by a user. It says nothing about the owner's requests (the functions') nor
+how many documents a query or a listener brought; reads made by the rules are not in it either.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from firertc.errors import Unreachable
+
+from .addresses import Addresses
+
+__all__ = ["Operations", "Request", "RequestLog", "recording"]
+
+ARRIVAL_SECONDS = 10.0
+MARK_COLLECTION = "end-of-recording"
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Billed database operations."""
+
+    reads: int = 0
+    """Documents read; a query or listener at least one."""
+    writes: int = 0
+    """Documents written."""
+    deletes: int = 0
+    """Documents deleted."""
+
+    @property
+    def total(self) -> int:
+        """All told."""
+        return self.reads + self.writes + self.deletes
+
+
+@dataclass(frozen=True)
+class Request:
+    """One document, or one query, that a user asked for."""
+
+    method: str
+    """``get``, ``list``, ``create``, ``update`` or ``delete``."""
+    path: str
+    """The document's path, ``rooms/x/peers/y``; a query's ends in ``/*``."""
+    allowed: bool
+    """What the rules said."""
+    uid: str | None
+    """Who asked; None without a token."""
+    time: datetime
+    """``request.time``."""
+    database: str = "(default)"
+    """Which database."""
+
+
+def parse(record: dict[str, Any]) -> Request:
+    """Read one record of the log."""
+    context = record["rulesContext"]
+    _, _, database, _, path = context["path"].split("/", 4)
+    return Request(
+        method=context["method"],
+        path=path,
+        allowed=record["outcome"] == "allow",
+        uid=_uid(context.get("request")),
+        time=datetime.fromisoformat(context["time"]),
+        database=database,
+    )
+
+
+def _uid(value: Any) -> str | None:
+    """``request.auth.uid`` out of a value message of the rules engine."""
+    for name in ("auth", "uid"):
+        fields = value.get("mapValue", {}).get("fields", {}) if isinstance(value, dict) else {}
+        value = fields.get(name) if isinstance(fields, dict) else None
+    uid = value.get("stringValue") if isinstance(value, dict) else None
+    return uid if isinstance(uid, str) else None
+
+
+class RequestLog:
+    """The requests from the moment of its making on. Thread-safe."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._texts: list[str | bytes] = []
+        self._arrived = threading.Condition()
+        self._lost: str | None = None
+        try:
+            self._connection: ClientConnection = connect(
+                addresses.requests, max_size=None, compression=None, proxy=None
+            )
+            self._connection.recv(timeout=ARRIVAL_SECONDS)  # what was before
+        except (OSError, TimeoutError, ConnectionClosed) as error:
+            raise Unreachable(
+                f"the log of requests at {addresses.requests} does not answer: {error}"
+            ) from error
+        self._reader = threading.Thread(target=self._read, name="request-log", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        try:
+            for text in self._connection:
+                with self._arrived:
+                    self._texts.append(text)
+                    self._arrived.notify_all()
+        except ConnectionClosed as error:
+            with self._arrived:
+                self._lost = str(error)
+                self._arrived.notify_all()
+
+    def settle(self) -> None:
+        """Wait until everything asked so far is in the log.
+
+        :raises Unreachable: if the log has ended.
+        """
+        mark = f"{MARK_COLLECTION}/{secrets.token_hex(8)}"
+        project = self._addresses.project
+        base = f"http://{self._addresses.firestore}/v1/projects/{project}/databases/(default)"
+        try:
+            httpx.get(f"{base}/documents/{mark}", timeout=ARRIVAL_SECONDS, trust_env=False)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"Firestore does not answer: {error}") from error
+        deadline = time.monotonic() + ARRIVAL_SECONDS
+        with self._arrived:
+            while not any(mark in str(text) for text in self._texts[-20:]):
+                wait = deadline - time.monotonic()
+                if self._lost is not None or wait <= 0:
+                    raise Unreachable(
+                        f"the emulator's log of requests ended: {self._lost or 'nothing comes'}"
+                    )
+                self._arrived.wait(wait)
+
+    def requests(self, under: str = "") -> list[Request]:
+        """What has been asked, in order.
+
+        :param under: only paths that begin with this.
+        """
+        with self._arrived:
+            texts = list(self._texts)
+        found = (parse(json.loads(text)) for text in texts)
+        return [
+            request
+            for request in found
+            if request.path.startswith(under) and not request.path.startswith(MARK_COLLECTION)
+        ]
+
+    def operations(self, under: str = "") -> Operations:
+        """Count the allowed requests as they are billed, a query or listener as one read."""
+        return count(self.requests(under))
+
+    def close(self) -> None:
+        """End the recording."""
+        self._connection.close()
+        self._reader.join(ARRIVAL_SECONDS)
+
+
+def count(requests: list[Request]) -> Operations:
+    """Count the allowed among the requests as they are billed."""
+    methods = [request.method for request in requests if request.allowed]
+    return Operations(
+        reads=sum(method in ("get", "list") for method in methods),
+        writes=sum(method in ("create", "update") for method in methods),
+        deletes=methods.count("delete"),
+    )
+
+
+@contextmanager
+def recording(addresses: Addresses) -> Iterator[RequestLog]:
+    """Record the requests made within the block; all of them are there at its end.
+
+    :param addresses: where the suite is.
+    :raises Unreachable: if the emulator has no log.
+    """
+    log = RequestLog(addresses)
+    try:
+        yield log
+        log.settle()
+    finally:
+        log.close()
