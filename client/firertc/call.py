@@ -343,10 +343,12 @@ async def come_with_code(
     media: Media,
     *,
     on_state: Callable[[CallState], None] | None = None,
+    on_call: Callable[[Call], object] | None = None,
     timing: Timing | None = None,
 ) -> Call:
     """Answer the offer that waits at a code.
 
+    :param on_call: given the call before it connects, to hear of its tracks.
     :returns: a connected call; close it in the end.
     :raises CodeUnknown: if nobody waits there.
     :raises SealBroken: if what waits there was not written by somebody who has the code.
@@ -367,6 +369,8 @@ async def come_with_code(
     if fields.lease_until.timestamp() < session.now():
         raise unknown_code()
     call = Call(session, document, media, "answerer", code=code, timing=timing, on_state=on_state)
+    if on_call is not None:
+        on_call(call)
     try:
         await call.take(fields)
     except BaseException:

@@ -72,6 +72,11 @@ class Operations:
         """All that is on the bill."""
         return self.reads + self.rule_reads + self.writes + self.deletes
 
+    def add(self, other: Operations) -> None:
+        """Add another client's."""
+        for item in fields(self):
+            setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
+
     def as_dict(self) -> dict[str, int]:
         """For ``--json`` and ``--dump-timing``."""
         return {item.name: getattr(self, item.name) for item in fields(self)} | {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import schema
@@ -116,16 +116,20 @@ async def ring(
     timeout: float = schema.RING_SECONDS,
     metadata: Any = None,
     timing: Timing | None = None,
+    on_call: Callable[[Call], object] | None = None,
 ) -> Call:
     """Call one peer of the room and wait until it is connected.
 
     :param peer: id of a peer that is in the room.
     :param timeout: seconds it rings.
+    :param on_call: given the call before it connects, to hear of its tracks.
     :raises NoAnswer: if there is no such peer, or it doesn't answer in time.
     :raises Rejected: (or :exc:`Busy`) if it says no.
     :raises PathUnreachable: if no connection opens.
     """
     call = await place(room, peer, media, timeout=timeout, metadata=metadata, timing=timing)
+    if on_call is not None:
+        on_call(call)
     try:
         await call.answered(timeout)
     except BaseException:

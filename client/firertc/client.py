@@ -1,0 +1,156 @@
+"""The front door: one object that makes calls and enters rooms with one configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from . import session as sessions
+from .call import WAIT_SECONDS, Call, Media, come_with_code, wait_at_code
+from .config import Config, load_config
+from .database import Operations
+from .negotiation import CallState
+from .room import Connect, Room
+from .sealing import Seal
+from .session import Session
+from .timing import Timing
+
+
+class Client:
+    """Makes calls and enters rooms.
+
+    ::
+
+        async with Client() as client:
+            call = await client.wait_at_code(Media())
+            print(call.code)
+            await call.answered(60)
+            call.link.send("hello")
+
+    :param config: default: what :func:`firertc.load_config` finds.
+    :param server_token: made by the realm's own server, where keys alone don't let anybody in.
+    """
+
+    def __init__(self, config: Config | None = None, *, server_token: str | None = None) -> None:
+        self.config = config or load_config()
+        self._server_token = server_token
+        self._sessions: list[Session] = []
+        self._open: list[Call | Room] = []
+        self.on_outage: Callable[[bool], None] = lambda down: None
+        """Told ``True`` when the database stops answering, ``False`` when it does again."""
+
+    async def join(
+        self,
+        *,
+        room: str | None = None,
+        peer: str | None = None,
+        call: str | None = None,
+        resume: str | None = None,
+    ) -> Session:
+        """Join the realm; see :func:`firertc.join`. The session is closed with the client."""
+        session = await sessions.join(
+            self.config,
+            room=room,
+            peer=peer,
+            call=call,
+            resume=resume,
+            server_token=self._server_token,
+        )
+        session.database.on_outage = lambda down: self.on_outage(down)
+        self._sessions.append(session)
+        return session
+
+    async def wait_at_code(
+        self,
+        media: Media | None = None,
+        *,
+        wait_seconds: float = WAIT_SECONDS,
+        on_code: Callable[[str], None] | None = None,
+        on_state: Callable[[CallState], None] | None = None,
+        timing: Timing | None = None,
+    ) -> Call:
+        """Make a code and wait at it; see :func:`firertc.wait_at_code`."""
+
+        async def open_session(seal: Seal) -> Session:
+            return await self.join(call=seal.call)
+
+        call = await wait_at_code(
+            open_session,
+            self.config.project,
+            media or Media(),
+            wait_seconds=wait_seconds,
+            on_code=on_code,
+            on_state=on_state,
+            timing=timing,
+        )
+        self._open.append(call)
+        return call
+
+    async def come_with_code(
+        self,
+        code: str,
+        media: Media | None = None,
+        *,
+        on_state: Callable[[CallState], None] | None = None,
+        on_call: Callable[[Call], object] | None = None,
+        timing: Timing | None = None,
+    ) -> Call:
+        """Answer who waits at a code; see :func:`firertc.come_with_code`."""
+        call = await come_with_code(
+            self.join,
+            self.config.project,
+            code,
+            media or Media(),
+            on_state=on_state,
+            on_call=on_call,
+            timing=timing,
+        )
+        self._open.append(call)
+        return call
+
+    async def enter(
+        self,
+        room: str,
+        *,
+        peer: str | None = None,
+        connect: Connect = "none",
+        data: Any = None,
+        resume: str | None = None,
+    ) -> Room:
+        """Go into a room; see :meth:`firertc.Room.enter`.
+
+        :param room: its name.
+        :param peer: the name to be known by; default: a random id.
+        """
+        session = await self.join(room=room, peer=peer, resume=resume)
+        entered = await Room.enter(session, room, connect=connect, data=data)
+        self._open.append(entered)
+        return entered
+
+    @property
+    def operations(self) -> Operations:
+        """What all of this cost so far."""
+        total = Operations()
+        for session in self._sessions:
+            total.add(session.operations)
+        return total
+
+    async def close(self) -> None:
+        """End every call, leave every room, close every session."""
+        opened, self._open = self._open, []
+        for item in opened:
+            await (item.close() if isinstance(item, Call) else item.leave())
+        await asyncio.gather(*(session.close() for session in self._sessions))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
