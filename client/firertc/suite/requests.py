@@ -11,9 +11,9 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -57,27 +57,63 @@ class Request:
     path: str
     """The document's path, ``rooms/x/peers/y``; a query's ends in ``/*``."""
     allowed: bool
-    """What the rules said."""
+    """What the rules said of it."""
     uid: str | None
     """Who asked; None without a token."""
     time: datetime
     """``request.time``."""
+    commit: int
+    """The same number for all that was asked at once, in a batch: if one is denied, all are."""
     database: str = "(default)"
     """Which database."""
 
 
-def parse(record: dict[str, Any]) -> Request:
-    """Read one record of the log."""
-    context = record["rulesContext"]
-    _, _, database, _, path = context["path"].split("/", 4)
-    return Request(
-        method=context["method"],
-        path=path,
-        allowed=record["outcome"] == "allow",
-        uid=_uid(context.get("request")),
-        time=datetime.fromisoformat(context["time"]),
-        database=database,
-    )
+def read_log(records: Iterable[Mapping[str, Any]]) -> list[Request]:
+    """Turn the records of the log into requests.
+
+    The log has a record per *evaluation*. A write that may make or change a document is judged as
+    both, ``create`` first; a query is judged once for each way its filter can be met. These become
+    one request here. An evaluation belongs to the same request as one before it if it repeats that
+    one's outcomes and adds its own.
+    """
+    found: list[Request] = []
+    last: dict[tuple[Any, ...], tuple[list[Any], int, str, Any]] = {}
+    commits = 0
+    for record in records:
+        context = record["rulesContext"]
+        _, _, database, _, path = context["path"].split("/", 4)
+        uid = _uid(context.get("request"))
+        who = (context["time"], uid, database)
+        outcomes = record["granularAllowOutcomes"]
+        before, commit, path_before, index = last.get(who, ([], 0, "", 0))
+        together = bool(before) and len(outcomes) > len(before) and _begins(outcomes, before)
+        if not together:
+            commits += 1
+            commit = commits
+        missing = context.get("resource") == {"nullValue": None}
+        method, allowed = context["method"], record["outcome"] == "allow"
+        if method == "update" and missing:
+            allowed = False  # there is nothing to update: decided as a create, or not at all
+        request = Request(
+            method, path, allowed, uid, datetime.fromisoformat(context["time"]), commit, database
+        )
+        if together and path == path_before:
+            other = found[index]
+            if (other.method, method) == ("create", "update"):
+                found[index] = other if missing else request
+            elif other.method == method == "list":
+                found[index] = replace(other, allowed=other.allowed and allowed)
+            else:
+                together = False
+        if not together or path != path_before:
+            index = len(found)
+            found.append(request)
+        last[who] = (outcomes, commit, path, index)
+    return found
+
+
+def _begins(longer: list[Any], shorter: list[Any]) -> bool:
+    return longer[: len(shorter)] == shorter
 
 
 def _uid(value: Any) -> str | None:
@@ -87,6 +123,22 @@ def _uid(value: Any) -> str | None:
         value = fields.get(name) if isinstance(fields, dict) else None
     uid = value.get("stringValue") if isinstance(value, dict) else None
     return uid if isinstance(uid, str) else None
+
+
+def count(requests: Iterable[Request]) -> Operations:
+    """Count requests as they are billed: those that were allowed, and nothing beside them denied.
+
+    A query or a listener counts as one read, the least it costs: the log doesn't tell how many
+    documents it brought.
+    """
+    requests = list(requests)
+    refused = {request.commit for request in requests if not request.allowed}
+    methods = [request.method for request in requests if request.commit not in refused]
+    return Operations(
+        reads=sum(method in ("get", "list") for method in methods),
+        writes=sum(method in ("create", "update") for method in methods),
+        deletes=methods.count("delete"),
+    )
 
 
 class RequestLog:
@@ -149,31 +201,23 @@ class RequestLog:
         """
         with self._arrived:
             texts = list(self._texts)
-        found = (parse(json.loads(text)) for text in texts)
         return [
             request
-            for request in found
+            for request in read_log(json.loads(text) for text in texts)
             if request.path.startswith(under) and not request.path.startswith(MARK_COLLECTION)
         ]
 
     def operations(self, under: str = "") -> Operations:
-        """Count the allowed requests as they are billed, a query or listener as one read."""
+        """Count what has been asked, as it is billed; see :func:`count`.
+
+        :param under: only paths that begin with this.
+        """
         return count(self.requests(under))
 
     def close(self) -> None:
         """End the recording."""
         self._connection.close()
         self._reader.join(ARRIVAL_SECONDS)
-
-
-def count(requests: list[Request]) -> Operations:
-    """Count the allowed among the requests as they are billed."""
-    methods = [request.method for request in requests if request.allowed]
-    return Operations(
-        reads=sum(method in ("get", "list") for method in methods),
-        writes=sum(method in ("create", "update") for method in methods),
-        deletes=methods.count("delete"),
-    )
 
 
 @contextmanager
