@@ -1,0 +1,1 @@
+"""The security rules, proven against a rules engine."""
