@@ -14,12 +14,13 @@ from .local import LocalSuite
 from .requests import Operations, Request, RequestLog, recording
 from .state import running, stop_running
 from .tokens import user_token
-from .workspace import find_root
+from .workspace import PARTS, find_root
 
 __all__ = [
     "DEMO_KEY",
     "DEMO_PROJECT",
     "DEMO_REALM",
+    "PARTS",
     "Addresses",
     "Engine",
     "LocalSuite",

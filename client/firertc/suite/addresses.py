@@ -60,9 +60,19 @@ class Ports:
         """Ports that nobody listens on at the moment."""
         return cls(*free_ports(len(fields(cls))))
 
-    def taken(self) -> dict[str, int]:
-        """Those of the ports, by name, that somebody listens on."""
-        return {name: port for name, port in asdict(self).items() if not is_free(port)}
+    @classmethod
+    def standard_or_free(cls) -> tuple[Ports, list[tuple[str, int, int]]]:
+        """The standard ports, and others where those are taken.
+
+        :returns: the ports, and (name, standard port, port instead) for each that is taken.
+        """
+        ports = asdict(cls.standard())
+        taken = [name for name, port in ports.items() if not is_free(port)]
+        moved = [
+            (name, ports[name], port)
+            for name, port in zip(taken, free_ports(len(taken)), strict=True)
+        ]
+        return cls(**{**ports, **{name: port for name, _, port in moved}}), moved
 
 
 def is_free(port: int) -> bool:
@@ -82,6 +92,8 @@ def free_ports(count: int, avoid: Collection[int] = ()) -> list[int]:
     :raises Unreachable: if too few are free.
     """
     chosen: list[int] = []
+    if count == 0:
+        return chosen
     for port in random.sample(FREE_PORTS, k=min(len(FREE_PORTS), 50 * count)):
         if port not in avoid and is_free(port):
             chosen.append(port)

@@ -146,6 +146,8 @@ class LocalSuite:
         :raises ConfigError: if a program is missing, or the rules are not in force.
         :raises Unreachable: if something does not start.
         """
+        if os.name != "posix":
+            raise ConfigError("the local suite needs Linux or macOS; on Windows, use WSL")
         if self._process is not None:
             raise ConfigError("this local suite runs already")
         self._abandoned.clear()
@@ -200,9 +202,10 @@ class LocalSuite:
         if "firestore" in self.parts:
             checks.require_denial(self._addresses, self._rules_file())
         if "functions" in self.parts:
-            if not checks.functions_loaded(self._addresses):
+            loaded = checks.functions_loaded(self._addresses)
+            if not loaded:
                 raise FunctionsUnreachable(f"no function was loaded.\n{_tail(log)}")
-            checks.warm(self._addresses, self._warm)
+            checks.warm(self._addresses, [name for name in self._warm if name in loaded])
 
     def _await_ready(self, log: Path) -> None:
         process = self._process
@@ -263,8 +266,8 @@ class LocalSuite:
             raise Unreachable("the local suite has ended")
         self._process.stdin.write(b"D")
         self._process.stdin.close()
-        self._process.returncode = 0  # it is no longer ours to wait for
-        self._process = None
+        self._process.returncode = 0  # it is no longer ours to wait for, nor to stop
+        self._process, self._folder, self._mark = None, None, ""
 
     def stop(self) -> None:
         """End every process of the suite, and wait until all are gone.

@@ -15,15 +15,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
 
-from firertc.errors import Unreachable
+from firertc.errors import ConfigError, Unreachable
 
 from .addresses import Addresses
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 __all__ = ["Operations", "Request", "RequestLog", "recording"]
 
@@ -150,11 +151,20 @@ class RequestLog:
         self._arrived = threading.Condition()
         self._lost: str | None = None
         try:
+            from websockets.exceptions import ConnectionClosed, WebSocketException
+            from websockets.sync.client import connect
+        except ImportError:
+            raise ConfigError(
+                "reading the log of requests needs the package websockets: "
+                "pip install 'firertc[dev]'"
+            ) from None
+        self._closed = ConnectionClosed
+        try:
             self._connection: ClientConnection = connect(
                 addresses.requests, max_size=None, compression=None, proxy=None
             )
             self._connection.recv(timeout=ARRIVAL_SECONDS)  # what was before
-        except (OSError, TimeoutError, ConnectionClosed) as error:
+        except (OSError, TimeoutError, WebSocketException) as error:
             raise Unreachable(
                 f"the log of requests at {addresses.requests} does not answer: {error}"
             ) from error
@@ -167,7 +177,7 @@ class RequestLog:
                 with self._arrived:
                     self._texts.append(text)
                     self._arrived.notify_all()
-        except ConnectionClosed as error:
+        except self._closed as error:
             with self._arrived:
                 self._lost = str(error)
                 self._arrived.notify_all()
