@@ -186,8 +186,11 @@ def _read_project_file(path: Path, known: set[str]) -> dict[str, Any]:
 
 def _read_suite(path: Path) -> dict[str, Any]:
     try:
-        environment = json.loads(path.read_text("utf-8")).get("environment", {})
-    except (OSError, ValueError, AttributeError):
+        state = json.loads(path.read_text("utf-8"))
+        environment = state["environment"]
+        # Signal 0 only asks whether the suite's supervisor is still there.
+        os.kill(state["supervisor"], 0)
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
     return {
         name: environment[variable]

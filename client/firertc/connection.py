@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -92,9 +92,10 @@ class Connection:
                 bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
             )
         )
-        self.channel: RTCDataChannel = self.pc.createDataChannel(
-            control.LABEL, negotiated=True, id=control.CHANNEL_ID
-        )
+        self.channel: RTCDataChannel | None = None
+        """The control channel, from the first description on."""
+        self.on_channel: Callable[[RTCDataChannel], None] = lambda channel: None
+        """Told of the control channel when it is made."""
         self._gathering: asyncio.Future[None] | None = None
         self._applied: set[str] = set()
 
@@ -106,6 +107,7 @@ class Connection:
                 self.pc.addTransceiver(track, self._direction(kind))
             elif kind in self.receiving:
                 self.pc.addTransceiver(kind, "recvonly")
+        self._make_channel()
         return await self._describe(await self.pc.createOffer())
 
     async def answer(self, sdp: str) -> LocalDescription:
@@ -114,6 +116,7 @@ class Connection:
         :raises DocumentMalformed: if the offer doesn't parse or has nothing in common with us.
         """
         await self._take("offer", sdp)
+        self._make_channel()
         self.attach()
         try:
             answer = await self.pc.createAnswer()
@@ -127,6 +130,15 @@ class Connection:
         :raises DocumentMalformed: if it doesn't parse or doesn't match the offer.
         """
         await self._take("answer", sdp)
+
+    def _make_channel(self) -> None:
+        # After the media sections: aiortc 1.16 with max-bundle stops the one transport that all
+        # share if the data section was there first.
+        if self.channel is None:
+            self.channel = self.pc.createDataChannel(
+                control.LABEL, negotiated=True, id=control.CHANNEL_ID
+            )
+            self.on_channel(self.channel)
 
     def attach(self) -> None:
         """Put the tracks that wait to be sent on the sections that were offered, as far as they

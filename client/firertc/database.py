@@ -302,7 +302,7 @@ class Database:
             token = await self.tokens.token()
             try:
                 result = await attempt(self.signed(token))
-                self._outage(False)
+                self.outage(False)
                 return result
             except api.Unauthenticated:
                 if refreshed:
@@ -312,7 +312,7 @@ class Database:
                 await self.tokens.refresh(token)
                 refreshed = True
             except (api.PermissionDenied, api.AlreadyExists, api.NotFound, api.FailedPrecondition):
-                self._outage(False)
+                self.outage(False)
                 raise PermissionDenied(f"Could not {what}: the security rules refuse it.") from None
             except (
                 api.ServiceUnavailable,
@@ -325,7 +325,7 @@ class Database:
             ) as error:
                 if time.monotonic() + pause > give_up:
                     raise DatabaseUnreachable(self._unreachable(what, error)) from None
-                self._outage(True)
+                self.outage(True)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 1.5, RETRY_MOST_SECONDS)
             except api.GoogleAPICallError as error:
@@ -339,7 +339,8 @@ class Database:
             )
         return f"Could not {what}: Firestore does not answer ({error.message}). Check the network."
 
-    def _outage(self, down: bool) -> None:
+    def outage(self, down: bool) -> None:
+        """Note whether the database answers, and tell whoever wants to know of a change."""
         if down != self._down:
             self._down = down
             self.on_outage(down)

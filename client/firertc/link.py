@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
-from aiortc import MediaStreamTrack
+from aiortc import MediaStreamTrack, RTCDataChannel
 from pyee.asyncio import AsyncIOEventEmitter
 
 from . import control
@@ -56,7 +56,7 @@ class Link(AsyncIOEventEmitter):
 
     Events:
 
-    * ``message`` (body): user data; each sent once, in order.
+    * ``message`` (body): user data; each once, in order, kept until somebody listens.
     * ``track`` (track): the other side sends a track.
     * ``mute`` (kinds): which of its kinds are muted, as a mapping.
     * ``pulse`` (``"alive"``, ``"suspect"``, ``"dead"``): how the other side's heart beats.
@@ -93,17 +93,19 @@ class Link(AsyncIOEventEmitter):
         self._heard = loop.time()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
-        self._wire()
+        self._leaving: LinkEnd | None = None
+        self._last_path: Path | None = None
+        self._unheard: list[Any] = []
+        """Messages that came before anybody listened."""
+        self.on("new_listener", self._on_listener)
+        connection.on_channel = self._wire
+        connection.pc.on("track", self._on_track)
+        connection.pc.on("connectionstatechange", self._on_connection_state)
 
-    def _wire(self) -> None:
-        pc, channel = self.connection.pc, self.connection.channel
+    def _wire(self, channel: RTCDataChannel) -> None:
         channel.on("open", self._on_open)
         channel.on("message", self._on_text)
-        channel.on("close", lambda: self._finish(LinkEnd("failed", by_remote=True)))
-        pc.on("track", self._on_track)
-        pc.on("connectionstatechange", self._on_connection_state)
-        if channel.readyState == "open":
-            self._on_open()
+        channel.on("close", self._on_channel_close)
 
     # Opening and ending.
 
@@ -128,6 +130,7 @@ class Link(AsyncIOEventEmitter):
         if self.state is LinkState.OPEN:
             with contextlib.suppress(FireRTCError):
                 await self.flush(GOODBYE_SECONDS)
+            self._leaving = LinkEnd(reason, by_remote=False)
             self._send(Bye(reason))
             # The other side closes on a goodbye, which closes the channel here.
             await asyncio.wait({self._ended}, timeout=GOODBYE_SECONDS)
@@ -251,11 +254,13 @@ class Link(AsyncIOEventEmitter):
         self.state = LinkState.OPEN
         self._heard = asyncio.get_running_loop().time()
         self._opened.set_result(None)
+        self.path()
         self._spawn(self._beat())
 
     def _send(self, frame: Frame) -> None:
-        if self.connection.channel.readyState == "open":
-            self.connection.channel.send(control.encode(frame))
+        channel = self.connection.channel
+        if channel is not None and channel.readyState == "open":
+            channel.send(control.encode(frame))
 
     def _on_text(self, text: str | bytes) -> None:
         self._heard = asyncio.get_running_loop().time()
@@ -273,7 +278,7 @@ class Link(AsyncIOEventEmitter):
                     self.rtt_seconds = self._heard - sent
             case Message() if self._inbox.take(frame):
                 self._send(Ack(self._inbox.last))
-                self.emit("message", frame.body)
+                self._hand_on(frame.body)
             case Message():
                 self._send(Ack(self._inbox.last))
             case Ack(number):
@@ -295,9 +300,26 @@ class Link(AsyncIOEventEmitter):
             case _:
                 pass
 
+    def _hand_on(self, body: Any) -> None:
+        if self._unheard or not self.listeners("message"):
+            self._unheard.append(body)
+        else:
+            self.emit("message", body)
+
+    def _on_listener(self, event: str, _: object) -> None:
+        if event == "message":
+            asyncio.get_running_loop().call_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        while self._unheard and self.listeners("message"):
+            self.emit("message", self._unheard.pop(0))
+
+    def _on_channel_close(self) -> None:
+        self._finish(self._leaving or LinkEnd("failed", by_remote=True))
+
     def _on_connection_state(self) -> None:
         if self.connection.pc.connectionState == "failed":
-            self._finish(LinkEnd("failed", by_remote=False))
+            self._finish(self._leaving or LinkEnd("failed", by_remote=False))
 
     async def _beat(self) -> None:
         """Ping every second; notice when nothing comes back."""
@@ -334,8 +356,10 @@ class Link(AsyncIOEventEmitter):
             self._finish(LinkEnd("failed", by_remote=False))
 
     def path(self) -> Path | None:
-        """The network path in use."""
-        return self.connection.path()
+        """The network path in use, or the last one that was."""
+        if self.state is LinkState.OPEN:
+            self._last_path = self.connection.path() or self._last_path
+        return self._last_path
 
 
 _NO_PATH = (

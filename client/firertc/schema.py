@@ -87,8 +87,8 @@ def decode_id(document_id: str) -> str:
 
 
 def new_session() -> str:
-    """A random session id: 128 bits, base64url."""
-    return secrets.token_urlsafe(16)
+    """A random session id for an open realm: its prefix tells it from those that ``join`` makes."""
+    return f"open-{secrets.token_urlsafe(16)}"
 
 
 def new_shard() -> int:

@@ -157,7 +157,7 @@ class Snapshots:
             except (api.GoogleAPICallError, AioRpcError, StreamEnded) as error:
                 if self._fatal(error):
                     return
-                self._database.on_outage(True)
+                self._database.outage(True)
                 if isinstance(error, api.Unauthenticated):
                     with contextlib.suppress(FireRTCError):
                         await self._database.tokens.refresh("")
@@ -207,7 +207,7 @@ class Snapshots:
 
     async def _read(self, stream: Any) -> None:
         async for response in stream:
-            self._database.on_outage(False)
+            self._database.outage(False)
             for message in self._messages(response):
                 for outcome in self._targets.receive(message):
                     self._carry_out(outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,7 +175,6 @@ async def _take_ring(
 ) -> Call:
     """Wait for somebody to ring, and accept."""
     import asyncio
-    import sys
 
     from .. import schema
     from ..errors import CallError, NoAnswer
@@ -216,7 +216,7 @@ def _meet_at_code(
     if name is not None:
         raise click.UsageError("--as is a name in a room: it needs --room.")
     if code == "-":
-        code = click.get_text_stream("stdin").readline().strip()
+        code = sys.stdin.readline().strip()
         if not code:
             raise click.UsageError("No code came on standard input.")
     _hide_arguments("call")

@@ -309,7 +309,7 @@ class Conversation:
             return
         call = self._waiting
         timing = call.timing if call is not None else self.timing
-        path = call.link.path() if call is not None and call.link.rtt_seconds is not None else None
+        path = call.link.path() if call is not None else None
         content = {
             **timing.as_dict(),
             "states": [state.value for state in call.states] if call is not None else [],
