@@ -8,7 +8,7 @@ from .operations import Get, List, Operation, change, delete, put
 from .people import ADMIN, ALICE, BOB, CAT, MOD, STRANGER, Person
 from .world import LOUD_SDP, answer, card, offer
 
-CANDIDATE = {"candidate": "candidate:1 1 udp 1 192.0.2.1 1 typ host", "sdpMid": "0", "sdpMLineIndex": 0}
+CANDIDATE = {"candidate": "candidate:1 1 udp 1 192.0.2.1 1 typ host", "sdpMid": "0", "sdpMLineIndex": 0, "usernameFragment": "abcd"}
 
 ADMINS = [
     allow("read a realm as its owner", ADMIN, Get(".")),
@@ -93,6 +93,7 @@ def _tutorial(root: str, first: str, second: str) -> list[Case]:
             no(f"add to {side}", "with more fields", put(f"{one}/{side}/b", {**CANDIDATE, "x": 1})),
             no(f"add to {side}", "with a number for a mid", put(f"{one}/{side}/b", {**CANDIDATE, "sdpMid": 0})),
             no(f"add to {side}", "with text for an index", put(f"{one}/{side}/b", {**CANDIDATE, "sdpMLineIndex": "0"})),
+            no(f"add to {side}", "with a negative index", put(f"{one}/{side}/b", {**CANDIDATE, "sdpMLineIndex": -1})),
             no(f"add to {side}", "with a map for a fragment", put(f"{one}/{side}/b", {**CANDIDATE, "usernameFragment": {}})),
             no(f"add to {side}", "without a token", put(f"{one}/{side}/b", CANDIDATE), STRANGER),
             yes(f"add nulls to {side}", put(f"{one}/{side}/c", {"candidate": "", "sdpMid": None, "sdpMLineIndex": None, "usernameFragment": None})),

@@ -19,6 +19,10 @@ ELSEWHERE = BOB.but(realm="elsewhere")
 """A keyed peer of another realm."""
 MARY = account("mary")
 MARY_ANN = account("mary-ann")
+NAMESAKE = Person("ann-tab1", "ann-key-session-1")
+"""A peer with a key, that chose the name of an open one."""
+ODD = account("a:b").but(session="open-odd-session-1")
+"""An account whose uid makes no id."""
 CLOSED = put(".", {"open": False})
 
 ENTER = "come in, openly"
@@ -49,7 +53,7 @@ ENTERING = [
     allow("come back to moderate one's room", ANN.again, entered(ANN.again, role="moderator")),
     deny("come back to moderate one's room", "of another", BEN.again, entered(BEN.again, role="moderator")),
     deny("come back to moderate one's room", "over a keyed peer of that name", ANN.again, entered(ANN.again),
-         put("rooms/lobby/peers/ann-tab1", card(Person("ann-tab1", "ann-key-session-1")))),
+         put("rooms/lobby/peers/ann-tab1", card(NAMESAKE))),
     allow("create a room and come in, openly", CAT, commit(
         *first_in(CAT).writes[:1], entered(CAT, "rooms/den", role="moderator"))),
     deny("create a room and come in, openly", "in another's name", CAT, made(ANN)),
@@ -61,6 +65,7 @@ ENTERING = [
     deny("leave, openly", "for another", CAT, delete("rooms/lobby/peers/ben-tab1")),
     deny("leave, openly", "for a keyed peer of that name", BEN, delete("rooms/lobby/peers/ben-tab1"),
          put("rooms/lobby/peers/ben-tab1", card(Person("ben-tab1", "ben-key-session-1")))),
+    deny("leave, openly", "by a key's peer of that name", NAMESAKE, delete("rooms/lobby/peers/ann-tab1")),
     allow("put a peer out, openly", ANN, commit(
         delete("rooms/lobby/peers/ben-tab1"), put("rooms/lobby/removed/ben-tab1", removal(ANN)))),
     deny("put a peer out, openly", "of another's room", BEN, delete("rooms/lobby/peers/ann-tab1")),
@@ -102,17 +107,19 @@ CALLING = [
     deny("open a one-off call, openly", "beside another", ANN, both(ANN)),
     deny("open a one-off call, openly", "in a realm that is not open", CAT, both(CAT), CLOSED),
     deny("open a one-off call, openly", "with a session of a key's kind", CAT, both(CAT.but(session="cat-session-00001"))),
+    deny("open a one-off call, openly", "under an id that is none", ODD, both(ODD)),
+    deny("open a one-off call, openly", "with the counter of an id that is none", ODD, named(ODD, "b" * 32)),
     allow("answer a one-off call, openly", CAT, answered_by(CAT, OPEN)),
     deny("answer a one-off call, openly", "as another", CAT, answered_by(BEN, OPEN)),
     deny("answer a one-off call, openly", "in a realm that is not open", CAT, answered_by(CAT, OPEN), CLOSED),
-    deny("answer a one-off call, openly", "under an id that is none", account("a:b"), answered_by(account("a:b"), OPEN)),
+    deny("answer a one-off call, openly", "under an id that is none", ODD, answered_by(ODD, OPEN)),
     allow("wait for a one-off call, openly", CAT, Get(NEW)),
     deny("wait for a one-off call, openly", "in a realm that is not open", CAT, Get(NEW), CLOSED),
     deny("wait for a one-off call, openly", "that two others have", CAT, Get(TAKEN)),
     allow("delete one's one-off call, openly", ANN, delete(OPEN)),
     deny("delete one's one-off call, openly", "of another", BEN, delete(OPEN)),
     deny("delete one's one-off call, openly", "of a keyed peer of that name", ANN, delete(OPEN),
-         put(OPEN, call("open", Person("ann-tab1", "ann-key-session-1")))),
+         put(OPEN, call("open", NAMESAKE))),
     allow("name a call, openly", BEN, named(BEN, "b" * 32)),
     deny("name a call, openly", "of another", CAT, named(CAT, "b" * 32)),
 ]
@@ -125,6 +132,7 @@ LOOKING = [
     deny("prolong a room, openly", "and lock it", BEN, change(LOBBY, leaseUntil=Ahead(1439), locked=True)),
     allow("delete a room, openly", ANN, delete(LOBBY)),
     deny("delete a room, openly", "of another", BEN, delete(LOBBY)),
+    deny("delete a room, openly", "in a realm that was closed", ANN, delete(LOBBY), CLOSED),
     allow("list the rooms, openly", CAT, List("rooms", {"listed": True})),
     deny("list the rooms, openly", "all", CAT, List("rooms")),
     deny("list the rooms, openly", "in a realm that is not open", CAT, List("rooms", {"listed": True}), CLOSED),
