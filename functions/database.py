@@ -7,10 +7,20 @@ from typing import Final
 
 import firebase_admin  # type: ignore[import-untyped]  # it ships no types
 import settings
+from google.api_core.exceptions import InternalServerError, ServiceUnavailable
+from google.api_core.retry import Retry, if_exception_type
 from google.cloud import firestore
 
-READ_SECONDS: Final = 10.0
-"""The longest that one database operation may take; a function has 60 s in all."""
+ATTEMPT_SECONDS: Final = 5.0
+"""The longest that one attempt at a database operation may take."""
+
+RETRY: Final = Retry(
+    predicate=if_exception_type(ServiceUnavailable, InternalServerError),
+    initial=0.1,
+    maximum=1.0,
+    timeout=8.0,
+)
+"""The library's own tries for five minutes; a function has one, and somebody is waiting."""
 
 
 @cache

@@ -19,7 +19,7 @@ import turn
 import usage
 from admission import Admission, RoomState, decide_join, decide_room
 from body import well_formed_body
-from database import READ_SECONDS, admin_app, client
+from database import ATTEMPT_SECONDS, RETRY, admin_app, client
 from errors import Refused
 from firebase_admin import auth  # type: ignore[import-untyped]  # it ships no types
 from firebase_admin.exceptions import (  # type: ignore[import-untyped]  # it ships no types
@@ -54,7 +54,7 @@ admin_app()
 def join(request: https_fn.CallableRequest[Any]) -> dict[str, Any]:
     """Let a peer in, or renew its session; docs/protocol.md, section 6."""
     try:
-        if settings.app_check_required() and request.app is None:
+        if _app_check_required() and request.app is None:
             raise Refused(
                 "app-check-required",
                 "This project wants an App Check token in the X-Firebase-AppCheck header: set "
@@ -73,6 +73,16 @@ def join(request: https_fn.CallableRequest[Any]) -> dict[str, Any]:
         raise Refused(
             "database-unavailable", "The database does not answer. Try again in a few seconds."
         ).to_https() from None
+
+
+def _app_check_required() -> bool:
+    try:
+        return settings.app_check_required()
+    except ValueError as error:
+        logger.error(str(error))
+        raise Refused(
+            "misconfigured", "The project's functions have a wrong setting; see the log of 'join'."
+        ) from None
 
 
 def answer(request: JoinRequest, origin: str | None, now: int) -> dict[str, Any]:
@@ -139,7 +149,7 @@ def read_room(
 ) -> RoomState | None:
     """Read what :func:`admission.decide_room` must know, and no more; ``None`` without a room."""
     reference = database.document(schema.room_path(realm, room))
-    snapshot = reference.get(["locked", "capacity"], timeout=READ_SECONDS)
+    snapshot = reference.get(["locked", "capacity"], retry=RETRY, timeout=ATTEMPT_SECONDS)
     if not snapshot.exists:
         return None
     fields = snapshot.to_dict() or {}
@@ -149,16 +159,20 @@ def read_room(
     peers = reference.collection(schema.PEERS)
     present = 0
     if capacity is not None and not locked:
-        counted = peers.limit(capacity).count().get(timeout=READ_SECONDS)
+        counted = peers.limit(capacity).count().get(retry=RETRY, timeout=ATTEMPT_SECONDS)
         present = int(counted[0][0].value)
     full = capacity is not None and present >= capacity
     member = False
     if peer is not None and (locked or full):
-        member = peers.document(peer).get([], timeout=READ_SECONDS).exists
+        member = peers.document(peer).get([], retry=RETRY, timeout=ATTEMPT_SECONDS).exists
     if full and not member:
         # A lease that has passed is a ghost's: it must not keep anybody out until the sweep.
         moment = datetime.fromtimestamp(now, UTC)
-        leases = peers.select(["leaseUntil"]).limit(LEASES_READ_MAX).get(timeout=READ_SECONDS)
+        leases = (
+            peers.select(["leaseUntil"])
+            .limit(LEASES_READ_MAX)
+            .get(retry=RETRY, timeout=ATTEMPT_SECONDS)
+        )
         present -= sum(
             isinstance(lease, datetime) and lease < moment
             for lease in (found.get("leaseUntil") for found in leases)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import schema
-from database import READ_SECONDS
+from database import ATTEMPT_SECONDS, RETRY
 from errors import Refused
 from google.cloud import firestore
 from origins import origin_allowed
@@ -135,7 +135,7 @@ def load_key(database: firestore.Client, key_id: str) -> Key:
     )
     if schema.KEY_PATTERN.fullmatch(key_id) is None:
         raise unknown
-    snapshot = database.document(schema.key_path(key_id)).get(timeout=READ_SECONDS)
+    snapshot = database.document(schema.key_path(key_id)).get(retry=RETRY, timeout=ATTEMPT_SECONDS)
     fields = snapshot.to_dict() if snapshot.exists else None
     if fields is None:
         raise unknown

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import schema
-from database import READ_SECONDS
+from database import ATTEMPT_SECONDS, RETRY
 from errors import Refused
 from google.api_core.exceptions import Aborted, AlreadyExists, FailedPrecondition, NotFound
 from google.cloud import firestore
@@ -84,7 +84,7 @@ def register(database: firestore.Client, realm: str, claim: Claim, now: int) -> 
     """
     reference = database.document(schema.id_path(realm, claim.peer))
     for _ in range(ATTEMPTS):
-        found = reference.get(timeout=READ_SECONDS)
+        found = reference.get(retry=RETRY, timeout=ATTEMPT_SECONDS)
         session = decide_holder(found.to_dict() if found.exists else None, claim, now)
         fields = {
             "session": session,
@@ -95,9 +95,9 @@ def register(database: firestore.Client, realm: str, claim: Claim, now: int) -> 
         try:
             if found.exists:
                 as_read = database.write_option(last_update_time=found.update_time)
-                reference.update(fields, as_read, retry=None, timeout=READ_SECONDS)
+                reference.update(fields, as_read, retry=RETRY, timeout=ATTEMPT_SECONDS)
             else:
-                reference.create(fields, retry=None, timeout=READ_SECONDS)
+                reference.create(fields, retry=RETRY, timeout=ATTEMPT_SECONDS)
         except (AlreadyExists, FailedPrecondition, NotFound, Aborted):
             continue
         return session

@@ -18,6 +18,7 @@ import schema
 from database import client
 from firebase_functions import logger
 from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import firestore
 
 FLUSH_SECONDS: Final = 60.0
@@ -47,23 +48,27 @@ def flush() -> None:
         _flushed_at = time.monotonic()
     if not pending:
         return
-    batch = client().batch()
+    try:
+        _write(client(), pending)
+    except (GoogleAPIError, GoogleAuthError) as error:
+        logger.warn("Usage counters were not written", error=type(error).__name__)
+        with _lock:
+            _counts.update(pending)
+
+
+def _write(database: firestore.Client, pending: Counter[tuple[str, str]]) -> None:
+    batch = database.batch()
+    day = time.strftime("%Y-%m-%d", time.gmtime())
     for realm in {realm for realm, _ in pending}:
-        path = schema.usage_path(
-            realm, time.strftime("%Y-%m-%d", time.gmtime()), secrets.randbelow(schema.SHARDS)
-        )
         counters = {
             what: firestore.Increment(number)
             for (counted, what), number in pending.items()
             if counted == realm
         }
-        batch.set(client().document(path), counters, merge=True)
-    try:
-        batch.commit(retry=None, timeout=WRITE_SECONDS)
-    except GoogleAPIError as error:
-        logger.warn("Usage counters were not written", error=type(error).__name__)
-        with _lock:
-            _counts.update(pending)
+        path = schema.usage_path(realm, day, secrets.randbelow(schema.SHARDS))
+        batch.set(database.document(path), counters, merge=True)
+    # Not again after a lost answer: counting twice is worse than not at all.
+    batch.commit(retry=None, timeout=WRITE_SECONDS)
 
 
 atexit.register(flush)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from conftest import Place
+from functions_place import Place
 
 from firertc.tokens import make_token
 
