@@ -17,6 +17,7 @@ from aiortc import MediaStreamTrack
 
 from . import negotiation, schema
 from .connection import Connection, is_complete
+from .database import Create, Replace, Update
 from .errors import (
     AnsweredElsewhere,
     Busy,
@@ -32,7 +33,7 @@ from .negotiation import NEXT_STATES, Accept, CallState, Over
 from .schema import Call as CallFields
 from .sealing import Seal, new_code, normalize_code, stretch_aside
 from .session import Session
-from .signaling import CallDocument, Part, unknown_code
+from .signaling import CallDocument, Part, Terms, unknown_code
 from .timing import Timing
 
 WAIT_SECONDS = 600.0
@@ -90,41 +91,35 @@ class Call:
         self._trickling: asyncio.Task[None] | None = None
         self._ours = False
         """Whether there may be a document that we have to delete."""
+        self._complete = True
+        """Whether our description has all our candidates."""
+        self._offer = ""
+        """The other side's offer, once read."""
 
     # The waiting side.
 
-    async def place(
-        self,
-        kind: schema.CallKind,
-        *,
-        lease_seconds: float,
-        receiver: str = schema.ANYONE,
-        receiver_session: str = "",
-        attempt: int = 0,
-        metadata: object = None,
-        replace: bool = False,
-    ) -> None:
-        """Write the offer.
+    async def prepare_offer(self, terms: Terms) -> Create | Replace:
+        """Make the offer, to be written with others in one commit; then :meth:`placed`."""
+        offer = await self.connection.offer()
+        self.timing.mark("offer")
+        self._complete = offer.complete
+        self._ours = True
+        return self.document.offer_change(terms, offer.sdp)
+
+    def placed(self) -> None:
+        """The offer is written."""
+        self.timing.mark("offer written")
+        self._enter(CallState.WAITING)
+        if not self._complete:
+            self._trickle("offer", None)
+
+    async def place(self, terms: Terms) -> None:
+        """Make and write the offer.
 
         :raises PermissionDenied: if the rules refuse it.
         """
-        offer = await self.connection.offer()
-        self.timing.mark("offer")
-        self._ours = True
-        await self.document.publish(
-            kind,
-            offer.sdp,
-            lease_seconds=lease_seconds,
-            receiver=receiver,
-            receiver_session=receiver_session,
-            attempt=attempt,
-            metadata=metadata,
-            replace=replace,
-        )
-        self.timing.mark("offer written")
-        self._enter(CallState.WAITING)
-        if not offer.complete:
-            self._trickle("offer", None)
+        await self.document.publish(await self.prepare_offer(terms))
+        self.placed()
 
     async def answered(self, timeout: float) -> None:
         """Wait for the answer, take it, and wait until the link is open; then nothing is left in
@@ -179,17 +174,32 @@ class Call:
         :raises NoAnswer: if the caller has given up.
         :raises PathUnreachable: if the link doesn't open.
         """
+        await self.document.answer(await self.prepare_answer(call))
+        await self.follow(call)
+
+    async def prepare_answer(self, call: CallFields) -> Update:
+        """Make the answer, to be written with others in one commit; then :meth:`follow`.
+
+        :raises DocumentMalformed: if the offer can't be used.
+        """
         self.remote = self.link.remote = call.sender
-        offer = self.document.description("offer", call)
-        answer = await self.connection.answer(offer)
+        self._offer = self.document.description("offer", call)
+        answer = await self.connection.answer(self._offer)
         self.timing.mark("answer")
-        await self.document.answer(call, answer.sdp)
+        self._complete = answer.complete
+        return self.document.answer_change(call, answer.sdp)
+
+    async def follow(self, call: CallFields) -> None:
+        """The answer is written: wait until the link is open.
+
+        :raises PathUnreachable: if it doesn't open.
+        """
         self._ours = True
         self.timing.mark("answer written")
         self._enter(CallState.CONNECTING)
-        if not answer.complete:
+        if not self._complete:
             self._trickle("answer", call)
-        if is_complete(offer):
+        if is_complete(self._offer):
             await self.link.opened()
         else:
             listener = self.document.listen()
@@ -327,7 +337,7 @@ async def wait_at_code(
     document = CallDocument(session, schema.one_off_path(session.realm, seal.call), seal)
     call = Call(session, document, media, "offerer", code=code, timing=timing, on_state=on_state)
     try:
-        await call.place("open", lease_seconds=wait_seconds + schema.LEASE_SLACK_SECONDS)
+        await call.place(Terms("open", wait_seconds + schema.LEASE_SLACK_SECONDS))
     except BaseException:
         await call.close("failed")
         raise

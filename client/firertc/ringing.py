@@ -17,7 +17,7 @@ from .call import Call, Media
 from .errors import CallError, FireRTCError, NoAnswer
 from .negotiation import Over, callee_step
 from .schema import Call as CallFields
-from .signaling import CallDocument
+from .signaling import CallDocument, Terms
 from .timing import Timing
 
 if TYPE_CHECKING:
@@ -159,13 +159,15 @@ async def place(
     call = Call(room.session, document, media, "offerer", timing=timing)
     try:
         await call.place(
-            "ring",
-            lease_seconds=timeout + schema.LEASE_SLACK_SECONDS,
-            receiver=peer,
-            receiver_session=target.session,
-            attempt=attempt,
-            metadata=metadata,
-            replace=True,
+            Terms(
+                "ring",
+                timeout + schema.LEASE_SLACK_SECONDS,
+                receiver=peer,
+                receiver_session=target.session,
+                attempt=attempt,
+                metadata=metadata,
+                replace=True,
+            )
         )
     except BaseException:
         await call.close("failed")

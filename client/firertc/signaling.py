@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import schema
@@ -32,6 +33,22 @@ from .values import SERVER_TIME, Append
 Part = Literal["offer", "answer"]
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What kind of offer, to whom, for how long."""
+
+    kind: CallKind
+    lease_seconds: float
+    """How long the document is good for."""
+    receiver: str = ANYONE
+    receiver_session: str = ""
+    attempt: int = 0
+    metadata: Any = None
+    """Any JSON value, for the other side to read before it answers."""
+    replace: bool = False
+    """The slot may hold an older call of ours."""
+
+
 class CallDocument:
     """One call's document.
 
@@ -47,53 +64,40 @@ class CallDocument:
         self.session = session
         self.path = path
         self.seal = seal
-        self._rule_reads = rule_reads
+        self.rule_reads = rule_reads
         self._written: dict[str, Any] = {}
         self._receiver = (ANYONE, "")
 
     # The offerer's side.
 
-    async def publish(
-        self,
-        kind: CallKind,
-        sdp: str,
-        *,
-        lease_seconds: float,
-        receiver: str = ANYONE,
-        receiver_session: str = "",
-        attempt: int = 0,
-        metadata: Any = None,
-        replace: bool = False,
-    ) -> None:
-        """Write the offer.
-
-        :param lease_seconds: how long the document is good for.
-        :param replace: the slot may hold an older call of ours.
-        :raises PermissionDenied: if the rules refuse it.
-        """
-        self._receiver = (receiver, receiver_session)
+    def offer_change(self, terms: Terms, sdp: str) -> Create | Replace:
+        """The write of an offer, for a commit of one's own."""
+        self._receiver = (terms.receiver, terms.receiver_session)
         fields: dict[str, Any] = {
             "v": schema.PROTOCOL_VERSION,
-            "kind": kind,
+            "kind": terms.kind,
             "from": self.session.peer,
             "fromSession": self.session.session,
-            "to": receiver,
-            "toSession": receiver_session,
-            "attempt": attempt,
+            "to": terms.receiver,
+            "toSession": terms.receiver_session,
+            "attempt": terms.attempt,
             "offer": self._sealed_description("offer", sdp),
             "createdAt": SERVER_TIME,
-            "leaseUntil": schema.timestamp(self.session.now() + lease_seconds),
+            "leaseUntil": schema.timestamp(self.session.now() + terms.lease_seconds),
             "shard": schema.new_shard(),
         }
-        if metadata is not None:
-            text = schema.json_text(metadata, limit=schema.METADATA_CHARS, what="metadata")
+        if terms.metadata is not None:
+            text = schema.json_text(terms.metadata, limit=schema.METADATA_CHARS, what="metadata")
             fields["metadata"] = self._close("metadata", text)
-        change = Replace(self.path, fields) if replace else Create(self.path, fields)
-        await self._written_or_ours(change)
+        return Replace(self.path, fields) if terms.replace else Create(self.path, fields)
 
-    async def _written_or_ours(self, change: Create | Replace) -> None:
+    async def publish(self, change: Create | Replace) -> None:
+        """Write an offer.
+
+        :raises PermissionDenied: if the rules refuse it.
+        """
         try:
-            await self.session.database.commit(change, rule_reads=self._rule_reads)
+            await self.session.database.commit(change, rule_reads=self.rule_reads)
         except PermissionDenied:
             # A reply that was lost makes a repeated creation fail: then the document is ours.
             call = await self.read()
@@ -107,21 +111,27 @@ class CallDocument:
 
     # The answerer's side.
 
-    async def answer(self, call: Call, sdp: str) -> None:
-        """Write the answer.
+    def answer_change(self, call: Call, sdp: str) -> Update:
+        """The write of an answer, for a commit of one's own.
 
         :param call: as read when the offer was taken.
+        """
+        self._receiver = (call.receiver, call.receiver_session)
+        fields: dict[str, Any] = {"answer": self._sealed_description("answer", sdp, call)}
+        if call.receiver == ANYONE:
+            fields |= {"to": self.session.peer, "toSession": self.session.session}
+        return Update(self.path, fields)
+
+    async def answer(self, change: Update) -> None:
+        """Write an answer.
+
         :raises AnsweredElsewhere: if somebody else did first.
         :raises NoAnswer: if the caller has given up meanwhile.
         :raises PermissionDenied: if the rules refuse it for another reason.
         """
         me = self.session
-        self._receiver = (call.receiver, call.receiver_session)
-        fields: dict[str, Any] = {"answer": self._sealed_description("answer", sdp, call)}
-        if call.receiver == ANYONE:
-            fields |= {"to": me.peer, "toSession": me.session}
         try:
-            await me.database.commit(Update(self.path, fields), rule_reads=self._rule_reads)
+            await me.database.commit(change, rule_reads=self.rule_reads)
         except PermissionDenied:
             outcome = answer_outcome(await self.read(), me.peer, me.session)
             if outcome == "elsewhere":
