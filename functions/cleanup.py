@@ -10,13 +10,28 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 import schema
-from google.api_core.exceptions import FailedPrecondition, NotFound
+from google.api_core.exceptions import (
+    Aborted,
+    FailedPrecondition,
+    InternalServerError,
+    NotFound,
+    ServiceUnavailable,
+)
+from google.api_core.retry import Retry, if_exception_type
 from google.cloud import firestore
 
 Snapshot: TypeAlias = "firestore.DocumentSnapshot[firestore.DocumentReference]"
 
 OPERATION_SECONDS: Final = 30.0
 """The longest that one database operation of a clean-up may take."""
+
+RETRY: Final = Retry(
+    predicate=if_exception_type(ServiceUnavailable, InternalServerError),
+    initial=0.1,
+    maximum=5.0,
+    timeout=OPERATION_SECONDS,
+)
+"""The library's own tries for five minutes; the next sweep comes sooner."""
 
 PAGE_DOCUMENTS: Final = 300
 """Documents read, and deleted in one commit, at a time; a commit takes 500."""
@@ -43,8 +58,8 @@ def delete_unchanged(database: firestore.Client, snapshots: Sequence[Snapshot]) 
     for snapshot in snapshots:
         batch.delete(snapshot.reference, _as_read(database, snapshot))
     try:
-        batch.commit(timeout=OPERATION_SECONDS)
-    except (FailedPrecondition, NotFound):
+        batch.commit(retry=RETRY, timeout=OPERATION_SECONDS)
+    except (Aborted, FailedPrecondition, NotFound):
         # One document of the commit changed, so none was deleted: one by one, then.
         return sum(_delete_one(database, snapshot) for snapshot in snapshots)
     return len(snapshots)
@@ -64,23 +79,27 @@ def delete_room_if_empty(
             the same name, is left alone.
 
     Returns:
-        Whether it was deleted. Its sub-collections are not deleted here.
+        Whether it was deleted; not if somebody is joining or deleting it at the same time. Its
+        sub-collections are not deleted here.
     """
 
     @firestore.transactional
     def run(transaction: firestore.Transaction) -> bool:
-        found = room.get([], transaction=transaction, timeout=OPERATION_SECONDS)
+        found = room.get([], transaction=transaction, retry=RETRY, timeout=OPERATION_SECONDS)
         if not found.exists:
             return False
         if existed_at is not None and found.create_time > existed_at:
             return False
         anyone = room.collection(schema.PEERS).select([]).limit(1)
-        if anyone.get(transaction=transaction, timeout=OPERATION_SECONDS):
+        if anyone.get(transaction=transaction, retry=RETRY, timeout=OPERATION_SECONDS):
             return False
         transaction.delete(room)
         return True
 
-    deleted: bool = run(database.transaction())
+    try:
+        deleted: bool = run(database.transaction())
+    except (Aborted, ValueError):  # ValueError: five attempts met another's transaction
+        return False
     return deleted
 
 
@@ -142,7 +161,7 @@ def clean_after_room(database: firestore.Client, realm: str, room: str) -> int:
         How many documents were deleted.
     """
     place = database.document(schema.room_path(realm, room))
-    found = place.get([], timeout=OPERATION_SECONDS)
+    found = place.get([], retry=RETRY, timeout=OPERATION_SECONDS)
     # At the time of this reading no later room existed yet, or it was created at create_time.
     limit: datetime = found.create_time if found.exists else found.read_time
     deleted = 0
@@ -171,17 +190,21 @@ def _delete_of_session(
 
 def pages(query: firestore.Query) -> Iterator[list[Snapshot]]:
     """A query's results, page by page; it must be ordered by a field it selects, or by name."""
-    page: list[Snapshot] = query.limit(PAGE_DOCUMENTS).get(timeout=OPERATION_SECONDS)
+    page: list[Snapshot] = query.limit(PAGE_DOCUMENTS).get(retry=RETRY, timeout=OPERATION_SECONDS)
     while page:
         yield page
         if len(page) < PAGE_DOCUMENTS:
             return
-        page = query.start_after(page[-1]).limit(PAGE_DOCUMENTS).get(timeout=OPERATION_SECONDS)
+        page = (
+            query.start_after(page[-1])
+            .limit(PAGE_DOCUMENTS)
+            .get(retry=RETRY, timeout=OPERATION_SECONDS)
+        )
 
 
 def _release_id(database: firestore.Client, realm: str, peer: str, session: str) -> int:
     reference = database.document(schema.id_path(realm, peer))
-    held = reference.get(["session"], timeout=OPERATION_SECONDS)
+    held = reference.get(["session"], retry=RETRY, timeout=OPERATION_SECONDS)
     if not held.exists or held.get("session") != session:
         return 0
     # Not if it has been taken over, or renewed, since it was read.
@@ -190,8 +213,10 @@ def _release_id(database: firestore.Client, realm: str, peer: str, session: str)
 
 def _delete_one(database: firestore.Client, snapshot: Snapshot) -> bool:
     try:
-        snapshot.reference.delete(_as_read(database, snapshot), timeout=OPERATION_SECONDS)
-    except (FailedPrecondition, NotFound):
+        snapshot.reference.delete(
+            _as_read(database, snapshot), retry=RETRY, timeout=OPERATION_SECONDS
+        )
+    except (Aborted, FailedPrecondition, NotFound):
         return False
     return True
 

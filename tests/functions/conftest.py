@@ -39,7 +39,7 @@ def serve(suite: object, tmp_path: Path) -> Serve:
             port = chosen.getsockname()[1]
         log = tmp_path / "log"
         framework = Path(sys.executable).with_name("functions-framework")
-        arguments = [framework, "--target", "join", "--source", "main.py", "--port", str(port)]
+        arguments = [str(framework), "--target", "join", "--source", "main.py", "--port", str(port)]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*arguments, "--host", "127.0.0.1"],

@@ -208,7 +208,7 @@ def test_server_token_of_the_package() -> None:
     assert json.loads(read.data) == {"name": "Z"}
 
 
-NONE_ALG = jwt.encode({"iss": "key1", "exp": NOW + 60}, None, "none")
+NONE_ALG = jwt.encode({"iss": "key1", "exp": NOW + 60}, "", "none")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,11 +23,11 @@ S1, S2, S3 = "1" * 22, "2" * 22, "3" * 22
 class Room:
     """A room's documents, written as an administrator."""
 
-    def __init__(self, place: Place, name: str = "r") -> None:
+    def __init__(self, place: Place, database: firestore.Client, name: str = "r") -> None:
         """Create the room."""
-        self.place, self.name = place, name
+        self.place, self.database, self.name = place, database, name
         self.path = f"realms/{place.realm}/rooms/{name}"
-        self.document = place.database.document(self.path)
+        self.document = database.document(self.path)
         self.create()
 
     def create(self) -> None:
@@ -42,7 +43,7 @@ class Room:
         self.document.collection("messages").document(f"{peer}~m3").set(
             {"from": peer, "fromSession": session, "to": "*", "leaseUntil": _lease(), "shard": 1}
         )
-        self.place.database.document(f"realms/{self.place.realm}/ids/{peer}").set(
+        self.database.document(f"realms/{self.place.realm}/ids/{peer}").set(
             {"session": session, "until": int(time.time()) + 3600, "resumeHash": "h", "key": "k"}
         )
 
@@ -61,8 +62,8 @@ class Room:
 
     def leave(self, peer: str, session: str) -> int:
         """What the trigger does for a peer."""
-        database, realm = self.place.database, self.place.realm
-        return clean_after_peer(database, realm, self.name, peer, session)
+        realm = self.place.realm
+        return clean_after_peer(self.database, realm, self.name, peer, session)
 
     def left(self) -> set[str]:
         """What is there: paths below the room, registrations as ``ids/…``, the room as ``room``."""
@@ -71,15 +72,15 @@ class Room:
             for group in ("peers", "calls", "messages", "removed")
             for document in self.document.collection(group).list_documents()
         }
-        ids = self.place.database.collection(f"realms/{self.place.realm}/ids").list_documents()
+        ids = self.database.collection(f"realms/{self.place.realm}/ids").list_documents()
         found |= {f"ids/{document.id}" for document in ids}
         return found | ({"room"} if self.document.get().exists else set())
 
 
 @pytest.fixture
 def room(place: Place) -> Room:
-    """A room without peers."""
-    return Room(place)
+    """A room without peers, where no trigger watches."""
+    return Room(place, place.aside)
 
 
 def _lease() -> datetime:
@@ -98,7 +99,7 @@ def _until(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 @pytest.mark.parametrize("names", [("room", "alice"), ("a%20room%25", "Zo%C3%AB%2F")])
 def test_triggers_are_delivered(place: Place, names: tuple[str, str]) -> None:
-    room = Room(place, names[0])
+    room = Room(place, place.database, names[0])
     room.peer(names[1], S1)
     room.peer("bob", S2)
     room.call(f"bob~{names[1]}~0", "bob", S2, names[1], S1)
@@ -177,7 +178,7 @@ def test_late_event_spares_a_new_room_of_the_same_name(room: Room) -> None:
     room.document.delete()
     time.sleep(0.01)
     room.create()
-    database, realm = room.place.database, room.place.realm
+    database, realm = room.database, room.place.realm
     clean_after_peer(database, realm, "r", "alice", S1, joined_at)
     assert room.left() == {"room"}
     assert not delete_room_if_empty(database, room.document, joined_at)
@@ -197,9 +198,9 @@ def test_what_changed_since_it_was_read_stays(room: Room) -> None:
     read = room.document.collection("calls").get()
     room.call("a~b~1", "a", S2, "b", S2)
     room.document.collection("calls").document("a~b~2").delete()
-    assert delete_unchanged(room.place.database, read) == 1
+    assert delete_unchanged(room.database, read) == 1
     assert room.left() == {"calls/a~b~1", "room"}
-    assert delete_unchanged(room.place.database, []) == 0
+    assert delete_unchanged(room.database, []) == 0
 
 
 # ---- a room -----------------------------------------------------------------------------------
@@ -210,7 +211,7 @@ def test_room_twice(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(9):
         room.peer(f"p{number}", S1)
     room.document.delete()
-    database, realm = room.place.database, room.place.realm
+    database, realm = room.database, room.place.realm
     assert clean_after_room(database, realm, "r") == 27
     assert clean_after_room(database, realm, "r") == 0
     assert {name.split("/")[0] for name in room.left()} == {"ids"}
@@ -220,14 +221,14 @@ def test_late_event_spares_who_is_in_the_new_room(room: Room) -> None:
     room.peer("ghost", S1)
     room.document.delete()
     time.sleep(0.01)
-    batch = room.place.database.batch()
+    batch = room.database.batch()
     batch.set(room.document, {"v": 1, "leaseUntil": _lease(), "shard": 0})
     # In the same commit as the room, as clients do.
     alice = room.document.collection("peers").document("alice")
     batch.set(alice, {"session": S2, "leaseUntil": _lease(), "shard": 0})
     batch.commit()
     room.call("alice~s0", "alice", S2, "*", "")
-    assert clean_after_room(room.place.database, room.place.realm, "r") == 3
+    assert clean_after_room(room.database, room.place.realm, "r") == 3
     assert room.left() == {"room", "peers/alice", "calls/alice~s0", "ids/ghost"}
 
 
@@ -256,7 +257,7 @@ def _event(place: Place, document: str, params: dict[str, str], data: Any) -> Ev
 def test_handlers(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     place = room.place
     for module in (rooms, usage):
-        monkeypatch.setattr(module, "client", lambda: place.database)
+        monkeypatch.setattr(module, "client", lambda: place.aside)
     room.peer("alice", S1)
     alice = room.document.collection("peers").document("alice")
     before = alice.get()
@@ -264,16 +265,16 @@ def test_handlers(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     params = {"realm": place.realm, "room": "r", "peer": "alice"}
     event = _event(place, f"{room.path}/peers/alice", params, before)
     for _ in range(2):
-        rooms.peer_deleted.__wrapped__(event)
+        inspect.unwrap(rooms.peer_deleted)(event)
         assert room.left() == set()
     closed = _event(place, room.path, {"realm": place.realm, "room": "r"}, None)
-    rooms.room_deleted.__wrapped__(closed)
+    inspect.unwrap(rooms.room_deleted)(closed)
     # An event without the document's old content, or with a broken one, deletes nothing.
     room.create()
     room.peer("alice", S1)
     all_of_it = room.left()
-    rooms.peer_deleted.__wrapped__(_event(place, f"{room.path}/peers/alice", params, None))
+    inspect.unwrap(rooms.peer_deleted)(_event(place, f"{room.path}/peers/alice", params, None))
     broken = firestore.DocumentSnapshot(alice, {"session": 7}, True, None, None, None)
-    rooms.peer_deleted.__wrapped__(_event(place, f"{room.path}/peers/alice", params, broken))
+    inspect.unwrap(rooms.peer_deleted)(_event(place, f"{room.path}/peers/alice", params, broken))
     assert room.left() == all_of_it
     usage.flush()

@@ -50,7 +50,8 @@ def fields_of(query: firestore.Query) -> tuple[str, list[str]]:
 
 
 def test_sweep_queries() -> None:
-    database = firestore.Client(project="demo", credentials=AnonymousCredentials())
+    nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]  # it has no types
+    database = firestore.Client(project="demo", credentials=nobody)
     composite = {
         (index["collectionGroup"], tuple(field["fieldPath"] for field in index["fields"]))
         for index in declared()["indexes"]
@@ -66,7 +67,7 @@ def test_sweep_queries() -> None:
     scopes = automatic("ids", "until")
     assert scopes is not None
     assert {"order": "ASCENDING", "queryScope": "COLLECTION_GROUP"} in scopes
-    database.close()
+    database.close()  # type: ignore[no-untyped-call]  # it has no types
 
 
 def test_queries_inside_a_room() -> None:

@@ -347,7 +347,7 @@ def test_usage_is_not_written_at_every_join(place: Place) -> None:
     for _ in range(3):
         place.join(key)
     written = place.database.collection(f"realms/{place.realm}/usage").get()
-    counted = sum(found.to_dict().get("joins", 0) for found in written)
+    counted = sum((found.to_dict() or {}).get("joins", 0) for found in written)
     assert counted <= 3
     assert len(written) <= 1
 
@@ -364,7 +364,7 @@ def test_usage_adds_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     usage.flush()
     usage.flush()
     written = place.database.collection(f"realms/{place.realm}/usage").get()
-    totals = [found.to_dict() for found in written]
+    totals = [found.to_dict() or {} for found in written]
     assert sum(total.get("joins", 0) for total in totals) == 3
     assert sum(total.get("renewals", 0) for total in totals) == 1
     day = time.strftime("%Y-%m-%d", time.gmtime())

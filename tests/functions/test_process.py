@@ -16,7 +16,7 @@ import httpx
 import join
 import pytest
 import usage
-import yaml
+import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 from firebase_functions import https_fn
 from flask import Request
 from functions_place import Place, Serve
@@ -44,7 +44,7 @@ def _call(data: dict[str, Any], app: https_fn.AppCheckData | None = None) -> dic
     """Call the function behind the protocol, as the library does after checking tokens."""
     environ = EnvironBuilder(method="POST", json={"data": data}).get_environ()
     request = https_fn.CallableRequest(data=data, raw_request=Request(environ), app=app)
-    result: dict[str, Any] = inspect.unwrap(join.join)(request)  # type: ignore[arg-type]
+    result: dict[str, Any] = inspect.unwrap(join.join)(request)
     return result
 
 
@@ -188,8 +188,8 @@ class Counted(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
         self.calls[details.method.rsplit("/", 1)[1]] += 1
         return continuation(details, request)
 
-    intercept_unary_unary = _count
-    intercept_unary_stream = _count
+    intercept_unary_unary = _count  # type: ignore[assignment]  # of any types
+    intercept_unary_stream = _count  # type: ignore[assignment]
 
 
 @pytest.fixture
