@@ -42,9 +42,7 @@ class Case:
         return self.twin is None
 
 
-def allow(
-    name: str, who: Person, do: Operation, *given: Write, world: World = "keyed"
-) -> Case:
+def allow(name: str, who: Person, do: Operation, *given: Write, world: World = "keyed") -> Case:
     """A permission: this must go through."""
     return Case(name, who, do, None, given, world)
 

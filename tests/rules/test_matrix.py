@@ -6,7 +6,18 @@ from collections import Counter
 
 import pytest
 
-from . import matrix_calls, matrix_closed, matrix_oneoff, matrix_open, matrix_rooms
+from . import (
+    matrix_answers,
+    matrix_closed,
+    matrix_messages,
+    matrix_offers,
+    matrix_oneoff,
+    matrix_open,
+    matrix_parties,
+    matrix_peers,
+    matrix_reading,
+    matrix_rooms,
+)
 from .cases import NOBODY_MAY, Case
 from .conftest import Stage
 from .engine import NOBODY, OWNER, Engine, RulesRefused
@@ -14,9 +25,14 @@ from .operations import Place, put
 from .people import ALICE, BOB
 
 MATRIX: list[Case] = [
-    *matrix_calls.CASES,
+    *matrix_answers.CASES,
+    *matrix_offers.CASES,
+    *matrix_parties.CASES,
+    *matrix_reading.CASES,
     *matrix_oneoff.CASES,
     *matrix_rooms.CASES,
+    *matrix_peers.CASES,
+    *matrix_messages.CASES,
     *matrix_open.CASES,
     *matrix_closed.CASES,
     *matrix_closed.PRESETS,

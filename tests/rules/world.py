@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .operations import Ahead, Now, Write, put
+from .operations import NOW, Ahead, Write, put
 from .people import ALICE, ANN, BEN, BOB, MOD, SUE, Person
-
-NOW: Final = Now()
 
 OPEN_CALL: Final = "a" * 32
 """A one-off call that waits for its answerer."""
@@ -18,7 +16,9 @@ NEW_CALL: Final = "c" * 32
 
 _SESSION: Final = "v=0\r\no=- 4 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2\r\n"
 _AUDIO: Final = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n"
-_VIDEO: Final = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=setup:actpass\r\na=mid:1\r\n"
+_VIDEO: Final = (
+    "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=setup:actpass\r\na=mid:1\r\n"
+)
 _DATA: Final = (
     "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=sctp-port:5000\r\n"
 )
@@ -137,15 +137,19 @@ def _realm(is_open: bool, first: Person, second: Person, members: list[Person]) 
         put("rooms/lobby/removed/dave", removal(moderator)),
         put("rooms/lobby/removed/dan-tab1", removal(moderator)),
         put(f"calls/{OPEN_CALL}", call("open", first)),
-        put(f"calls/{TAKEN_CALL}", call("open", second) | {
-            "to": one, "toSession": first.session, "answer": answer()}),
+        put(
+            f"calls/{TAKEN_CALL}",
+            call("open", second) | {"to": one, "toSession": first.session, "answer": answer()},
+        ),
         put(f"callers/{one}", caller(OPEN_CALL)),
     ]
     for place in ("lobby", "vault", "hall"):
         here = f"rooms/{place}"
         writes += [
-            put(f"{here}/peers/{person.peer}", card(
-                person, "moderator" if person == moderator else None))
+            put(
+                f"{here}/peers/{person.peer}",
+                card(person, "moderator" if person == moderator else None),
+            )
             for person in members
         ]
         writes += [
@@ -157,8 +161,12 @@ def _realm(is_open: bool, first: Person, second: Person, members: list[Person]) 
         if place != "hall":
             writes += [
                 put(f"{here}/calls/{one}~s0", call("standing", first, offerCandidates=[CANDIDATE])),
-                put(f"{here}/calls/{one}~s1", call("standing", first, attempt=1) | answered
-                    | {"answerCandidates": [CANDIDATE]}),
+                put(
+                    f"{here}/calls/{one}~s1",
+                    call("standing", first, attempt=1)
+                    | answered
+                    | {"answerCandidates": [CANDIDATE]},
+                ),
             ]
     return writes
 
