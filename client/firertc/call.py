@@ -268,6 +268,10 @@ class Call:
         if self._on_state is not None:
             self._on_state(state)
 
+    def disown(self) -> None:
+        """Somebody else deletes the document, in a commit of several."""
+        self._ours = False
+
     async def closed(self) -> LinkEnd:
         """Wait until the link ends, and say how."""
         return await self.link.closed()

@@ -117,15 +117,17 @@ class Client:
         peer: str | None = None,
         connect: Connect = "none",
         data: Any = None,
+        media: Callable[[], Media] = Media,
         resume: str | None = None,
     ) -> Room:
         """Go into a room; see :meth:`firertc.Room.enter`.
 
         :param room: its name.
         :param peer: the name to be known by; default: a random id.
+        :param media: asked once for each link of a room that connects all, what it carries.
         """
         session = await self.join(room=room, peer=peer, resume=resume)
-        entered = await Room.enter(session, room, connect=connect, data=data)
+        entered = await Room.enter(session, room, connect=connect, data=data, media=media)
         self._open.append(entered)
         return entered
 

@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from pyee.asyncio import AsyncIOEventEmitter
 
 from . import schema
-from .call import Call
-from .database import Change, Create, Delete, Replace, Update, Where
-from .errors import DocumentMalformed, FireRTCError, PermissionDenied, RoomLocked
+from .call import Call, Media
+from .database import PATIENCE_SECONDS, Change, Create, Delete, Replace, Update, Where
+from .errors import (
+    DatabaseUnreachable,
+    DocumentMalformed,
+    FireRTCError,
+    PermissionDenied,
+    RoomLocked,
+)
+from .mesh import Mesh
 from .negotiation import CallState
 from .ringing import ANSWER_RULE_READS, ELSEWHERE_SECONDS, Ring
 from .schema import Peer
@@ -43,6 +50,9 @@ class Room(AsyncIOEventEmitter):
     * ``joined`` (peer), ``left`` (peer), ``updated`` (peer): a :class:`firertc.schema.Peer` other
     than us.
     * ``ring`` (ring): somebody calls; a :class:`firertc.Ring`.
+    * ``link`` (link), ``unlinked`` (link, end): in a room that connects all, a
+    :class:`firertc.Link`
+      opened or ended; ``unreachable`` (peer, error): none opened within 20 s.
     * ``lost`` (error): the room can no longer be listened to.
     """
 
@@ -65,7 +75,10 @@ class Room(AsyncIOEventEmitter):
         self._dismissing: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
-        self._present = asyncio.Event()
+        self.mesh: Mesh | None = None
+        """The links, in a room that connects all."""
+        self._present = False
+        """Whether there may be documents of ours to delete."""
         self._left = False
 
     @classmethod
@@ -76,14 +89,18 @@ class Room(AsyncIOEventEmitter):
         *,
         connect: Connect = "none",
         data: Any = None,
-        media: Mapping[str, bool] | None = None,
+        media: Callable[[], Media] = Media,
+        sends: Mapping[str, bool] | None = None,
+        on_event: Callable[[Room], None] | None = None,
     ) -> Self:
-        """Go into a room, making it if there is none.
+        """Go into a room, making it if there is none: two hops, whatever the crowd.
 
         :param name: of the room.
         :param connect: for a room that doesn't exist yet: who is linked to whom.
         :param data: what to say of oneself: any JSON value of at most 8,192 characters.
-        :param media: which of ``audio``, ``video``, ``screen`` one sends.
+        :param media: asked once for each link of a room that connects all, what it carries.
+        :param sends: which of ``audio``, ``video``, ``screen`` one sends, for others to see.
+        :param on_event: given the room before it is entered, to register for its events.
         :raises RoomLocked: if it takes no newcomer.
         :raises PermissionDenied: if the rules refuse it for another reason.
         """
@@ -94,28 +111,88 @@ class Room(AsyncIOEventEmitter):
             else schema.json_text(data, limit=schema.DATA_CHARS, what="peer's data")
         )
         room = cls(session, room_id, connect)
-        fields = await session.database.get(room.path)
-        if fields is not None:
-            room.connect = "all" if fields.get("connect") == "all" else "none"
-        peer = {
+        if on_event is not None:
+            on_event(room)
+        card = {
             "session": session.session,
             "data": text,
-            "media": dict(media or {}),
-            "role": room._role(fields),
+            "media": dict(sends or {}),
             "can": ["trickle", "renegotiate"],
             "joinedAt": SERVER_TIME,
             "leaseUntil": schema.timestamp(session.now() + schema.PEER_LEASE_SECONDS),
             "shard": schema.new_shard(),
         }
-        changes: list[Change] = [Replace(room._me, peer)]
-        if fields is None:
-            changes.insert(0, Create(room.path, room._fields()))
         try:
-            await session.database.commit(*changes, rule_reads=JOIN_RULE_READS)
-        except PermissionDenied:
-            await room._enter_again(peer)
-        await room._start()
+            await room._come_in(card, media)
+        except BaseException:
+            await room.leave()
+            raise
         return room
+
+    async def _come_in(self, card: dict[str, Any], media: Callable[[], Media]) -> None:
+        snapshots, database = self.session.snapshots, self.session.database
+        watch_peers = snapshots.listen(Where(self.peers_path))
+        watch_calls = snapshots.listen(Where(self.calls_path, "to", self.session.peer))
+        self._listeners = [watch_peers, watch_calls]
+        fields, peers, standing = await asyncio.gather(
+            database.get(self.path), self._first(watch_peers), self._standing_offers()
+        )
+        if fields is not None:
+            self.connect = "all" if fields.get("connect") == "all" else "none"
+        self._refuse_if_locked(fields)
+        if peers is None:
+            raise PermissionDenied("The rules refuse to show who is in this room. Join again.")
+        self._see_peers(peers)
+        presence: list[Change] = [Replace(self._me, {**card, "role": self._role(fields)})]
+        if fields is None:
+            presence.insert(0, Create(self.path, self._fields()))
+        extra: list[Change] = []
+        if self.connect == "all":
+            self.mesh = Mesh(self, media)
+            extra = await self.mesh.prepare(standing)
+        rule_reads = JOIN_RULE_READS + (self.mesh.rule_reads if self.mesh else 0)
+        self._present = True
+        try:
+            await database.commit(*presence, *extra, rule_reads=rule_reads)
+        except PermissionDenied:
+            await self._come_in_again(card)
+        if self.mesh is not None:
+            self.mesh.written()
+        self._tasks = [
+            asyncio.create_task(self._follow(watch_peers, self._see_peers)),
+            asyncio.create_task(self._follow(watch_calls, self._see_calls)),
+            asyncio.create_task(self._keep_lease()),
+        ]
+
+    async def _first(self, listener: Listener) -> Snapshot | None:
+        """The first snapshot; None if the rules refuse it, which the room's document explains."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await anext(listener)
+        except PermissionDenied:
+            return None
+        except TimeoutError:
+            raise DatabaseUnreachable("The room does not answer. Check the network.") from None
+
+    async def _standing_offers(self) -> list[schema.Call]:
+        """The offers that wait for whoever comes, if we would be linked to all."""
+        if self.connect != "all":
+            return []
+        try:
+            found = await self.session.database.query(Where(self.calls_path, "to", schema.ANYONE))
+        except PermissionDenied:
+            return []
+        calls = []
+        for path, fields in found.items():
+            with contextlib.suppress(DocumentMalformed):
+                calls.append(schema.read_call(path, fields))
+        return calls
+
+    def _refuse_if_locked(self, fields: Mapping[str, Any] | None) -> None:
+        if fields is not None and fields.get("locked") is True:
+            raise RoomLocked(
+                "The room is locked: it takes no newcomer. Ask somebody inside to unlock it."
+            )
 
     def _role(self, fields: Mapping[str, Any] | None) -> str:
         if self.session.config.key:
@@ -136,40 +213,23 @@ class Room(AsyncIOEventEmitter):
             "shard": schema.new_shard(),
         }
 
-    async def _enter_again(self, peer: dict[str, Any]) -> None:
-        """A refused commit doesn't say why: somebody made the room, it is locked, or we are in."""
+    async def _come_in_again(self, card: dict[str, Any]) -> None:
+        """A refused commit doesn't say why: somebody took an offer, made the room, or locked it."""
         database = self.session.database
-        fields = await database.get(self.path)
+        fields, mine = await asyncio.gather(database.get(self.path), database.get(self._me))
+        if mine is not None and mine.get("session") == self.session.session:
+            # Our own success, whose reply was lost.
+            return
+        self._refuse_if_locked(fields)
         if fields is None:
             raise PermissionDenied(
                 "The rules refuse to make this room. Ask the owner for a key whose role may."
             )
-        if fields.get("locked") is True:
-            raise RoomLocked(
-                "The room is locked: it takes no newcomer. Ask somebody inside to unlock it."
-            )
         self.connect = "all" if fields.get("connect") == "all" else "none"
-        mine = await database.get(self._me)
-        if mine is not None and mine.get("session") == self.session.session:
-            return
-        peer["role"] = self._role(fields)
-        await database.commit(Replace(self._me, peer), rule_reads=JOIN_RULE_READS)
-
-    async def _start(self) -> None:
-        watch_peers = self.session.snapshots.listen(Where(self.peers_path))
-        watch_calls = self.session.snapshots.listen(Where(self.calls_path, "to", self.session.peer))
-        self._listeners = [watch_peers, watch_calls]
-        self._tasks = [
-            asyncio.create_task(self._follow(watch_peers, self._see_peers)),
-            asyncio.create_task(self._follow(watch_calls, self._see_calls)),
-            asyncio.create_task(self._keep_lease()),
-        ]
-        present = asyncio.create_task(self._present.wait())
-        try:
-            # The first snapshot, or the refusal of the listener.
-            await asyncio.wait({present, self._tasks[0]}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            present.cancel()
+        extra = await self.mesh.refused() if self.mesh is not None else []
+        rule_reads = JOIN_RULE_READS + (self.mesh.rule_reads if self.mesh else 0)
+        presence = Replace(self._me, {**card, "role": self._role(fields)})
+        await database.commit(presence, *extra, rule_reads=rule_reads)
 
     @property
     def others(self) -> list[str]:
@@ -180,6 +240,10 @@ class Room(AsyncIOEventEmitter):
         """The number of the next direct offer to a peer."""
         self._attempts[peer] = self._attempts.get(peer, -1) + 1
         return self._attempts[peer]
+
+    def attempt(self, peer: str) -> int:
+        """The number of the latest direct offer to a peer."""
+        return self._attempts.get(peer, 0)
 
     def hold(self, call: Call) -> None:
         """A connected call belongs to the room: leaving ends it."""
@@ -249,6 +313,10 @@ class Room(AsyncIOEventEmitter):
             listener.close()
         await asyncio.gather(*(call.close() for call in self._calls))
         changes: list[Change] = [Delete(self._me)]
+        if self.mesh is not None:
+            changes += await self.mesh.close()
+        if not self._present:
+            return
         moderator = self.session.peer in self.peers and (
             self.peers[self.session.peer].role == "moderator"
         )
@@ -277,14 +345,13 @@ class Room(AsyncIOEventEmitter):
             async for snapshot in listener:
                 see(snapshot)
         except FireRTCError as error:
-            self._present.set()
             self.emit("lost", error)
 
     def _see_peers(self, snapshot: Snapshot) -> None:
         for path in snapshot.removed:
             peer = self.peers.pop(path.rsplit("/", 1)[1], None)
             if peer is not None and peer.id != self.session.peer:
-                self.emit("left", peer)
+                self._gone(peer)
         for path in snapshot.changed:
             try:
                 peer = schema.read_peer(path, snapshot.documents[path])
@@ -296,10 +363,18 @@ class Room(AsyncIOEventEmitter):
             if peer.id == self.session.peer:
                 continue
             if before is not None and before.session != peer.session:
-                self.emit("left", before)
+                self._gone(before)
                 before = None
             self.emit("joined" if before is None else "updated", peer)
-        self._present.set()
+        if self.mesh is not None:
+            for peer in self.peers.values():
+                if peer.id != self.session.peer:
+                    self.mesh.see(peer)
+
+    def _gone(self, peer: Peer) -> None:
+        if self.mesh is not None:
+            self.mesh.lose(peer.id)
+        self.emit("left", peer)
 
     def _see_calls(self, snapshot: Snapshot) -> None:
         for path in snapshot.removed:
@@ -313,13 +388,15 @@ class Room(AsyncIOEventEmitter):
                 continue
             if path in self._rings and self._rings[path].ringing:
                 self._rings[path].update(call)
-            elif self._rings_now(call):
+            elif call.kind == "ring" and self._fresh(call):
                 self._ring(call)
+            elif call.kind == "direct" and self.mesh is not None and self._fresh(call):
+                self.mesh.offered(call)
 
-    def _rings_now(self, call: schema.Call) -> bool:
+    def _fresh(self, call: schema.Call) -> bool:
+        """Whether this is an offer to us that still waits."""
         return (
-            call.kind == "ring"
-            and call.answer is None
+            call.answer is None
             and call.ended is None
             and call.receiver_session == self.session.session
             and call.lease_until.timestamp() > self.session.now()

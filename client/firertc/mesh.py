@@ -1,0 +1,324 @@
+"""A room that connects all: every pair of peers ends up with one link.
+
+Each waiting peer keeps one standing offer. A newcomer reads who is there and commits, in one go,
+its own presence, its own standing offer and an answer to each offer it found. If that is refused
+(somebody else took one of them) it goes in first and then makes direct offers. Of two peers the one
+who came later makes the connection, and until it has opened that one alone tries again: so no two
+offers cross.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+
+from . import schema
+from .call import Call, Media
+from .database import Change, Delete
+from .errors import FireRTCError, PathUnreachable
+from .link import Side
+from .negotiation import ATTEMPT_SECONDS, UNREACHABLE_SECONDS, CallState, Presence, connects
+from .schema import Call as CallFields
+from .schema import Peer
+from .signaling import CallDocument, Terms
+
+if TYPE_CHECKING:
+    from .room import Room
+
+ANSWERS_MOST = 12
+"""Standing offers answered in the newcomer's one commit: the rules read one document for each, and
+a commit may have them read 20 (Firestore's limit)."""
+STANDING_RULE_READS = 2
+DIRECT_RULE_READS = 2
+ANSWER_RULE_READS = 1
+
+
+class Mesh:
+    """The links of one peer of a room that connects all; the room emits their events.
+
+    :param room: the room we are in.
+    :param media: asked for what to carry, once for each connection.
+    """
+
+    def __init__(self, room: Room, media: Callable[[], Media]) -> None:
+        self.links: dict[str, Call] = {}
+        """Connected calls by the other side's peer id."""
+        self._room = room
+        self._media = media
+        self._making: dict[str, asyncio.Task[None]] = {}
+        self._taking: dict[str, tuple[str, int, asyncio.Task[None]]] = {}
+        """By peer: the session and attempt of the direct offer being answered."""
+        self._standing: Call | None = None
+        self._standing_attempt = -1
+        self._taken = asyncio.Event()
+        """Set when the standing offer no longer waits."""
+        self._answered: list[tuple[Call, CallFields, Change]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    # Coming in.
+
+    async def prepare(self, offers: Iterable[CallFields]) -> list[Change]:
+        """The writes that a newcomer adds to its presence: its standing offer and its answers.
+
+        :param offers: the standing offers it found.
+        """
+        usable = [offer for offer in offers if self._usable(offer)][:ANSWERS_MOST]
+        answering = asyncio.gather(*(self._prepare_answer(offer) for offer in usable))
+        standing = await self._prepare_standing()
+        self._answered = [answer for answer in await answering if answer is not None]
+        return [standing, *(change for _, _, change in self._answered)]
+
+    @property
+    def rule_reads(self) -> int:
+        """Documents the rules read to allow what :meth:`prepare` returned."""
+        return STANDING_RULE_READS + ANSWER_RULE_READS * len(self._answered)
+
+    async def refused(self) -> list[Change]:
+        """Give the answers up; what remains to be written is the standing offer."""
+        given_up, self._answered = self._answered, []
+        await asyncio.gather(*(call.close("failed") for call, _, _ in given_up))
+        return [await self._prepare_standing()]
+
+    def written(self) -> None:
+        """What was prepared is in the database: follow it."""
+        if self._standing is not None:
+            self._standing.placed()
+            self._spawn(self._keep_standing(self._standing))
+        answered, self._answered = self._answered, []
+        for call, fields, _ in answered:
+            self._make(fields.sender, (call, fields))
+
+    def _usable(self, offer: CallFields) -> bool:
+        sender = self._room.peers.get(offer.sender)
+        return (
+            offer.open
+            and sender is not None
+            and sender.session == offer.sender_session
+            and offer.sender != self._room.session.peer
+            and offer.lease_until.timestamp() > self._room.session.now()
+        )
+
+    async def _prepare_answer(self, offer: CallFields) -> tuple[Call, CallFields, Change] | None:
+        call = self._call(offer.path, "answerer", ANSWER_RULE_READS)
+        try:
+            return call, offer, await call.prepare_answer(offer)
+        except FireRTCError:
+            # A hostile or broken offer: its peer is tried with a direct one.
+            await call.close("failed")
+            return None
+
+    # The standing offer.
+
+    async def _prepare_standing(self) -> Change:
+        if self._standing is not None:
+            await self._standing.close("failed")
+        self._standing_attempt += 1
+        path = schema.standing_id(self._room.session.peer, self._standing_attempt)
+        taken = self._taken = asyncio.Event()
+
+        def on_state(state: CallState) -> None:
+            if state is not CallState.WAITING:
+                taken.set()
+
+        path = f"{self._room.calls_path}/{path}"
+        call = self._call(path, "offerer", STANDING_RULE_READS, on_state)
+        self._standing = call
+        return await call.prepare_offer(
+            Terms(
+                "standing",
+                schema.STANDING_OFFER_SECONDS + schema.LEASE_SLACK_SECONDS,
+                attempt=self._standing_attempt,
+                replace=True,
+            )
+        )
+
+    async def _keep_standing(self, call: Call) -> None:
+        """Once our offer is taken or too old, put up a new one."""
+        self._spawn(self._answered_standing(call))
+        await self._taken.wait()
+        if self._closed:
+            return
+        # Unreachable or put out: the next newcomer makes a direct offer.
+        with contextlib.suppress(FireRTCError):
+            self._standing = None
+            change = await self._prepare_standing()
+            await self._room.session.database.commit(change, rule_reads=STANDING_RULE_READS)
+            self.written()
+
+    async def _answered_standing(self, call: Call) -> None:
+        try:
+            await call.answered(schema.STANDING_OFFER_SECONDS)
+        except FireRTCError:
+            await call.close("failed")
+        else:
+            self._link(call)
+
+    # Making a connection.
+
+    def see(self, peer: Peer) -> None:
+        """A peer is there: if it falls to us, connect to it."""
+        mine = self._room.peers.get(self._room.session.peer)
+        if mine is None or peer.id in self.links or peer.id in self._making:
+            return
+        if connects(_presence(mine), _presence(peer)):
+            self._make(peer.id, None)
+
+    def lose(self, peer: str) -> None:
+        """A peer has left: its link goes with it."""
+        making = self._making.pop(peer, None)
+        if making is not None:
+            making.cancel()
+        taking = self._taking.pop(peer, None)
+        if taking is not None:
+            taking[2].cancel()
+        call = self.links.get(peer)
+        if call is not None:
+            self._spawn(call.close("left"))
+
+    def _make(self, peer: str, first: tuple[Call, CallFields] | None) -> None:
+        if peer not in self._making and not self._closed:
+            self._making[peer] = self._spawn(self._connect(peer, first))
+
+    async def _connect(self, peer: str, first: tuple[Call, CallFields] | None) -> None:
+        """Try until it opens: the answered standing offer, then direct ones, at 5 s and 10 s."""
+        began = asyncio.get_running_loop().time()
+        try:
+            for until in (*ATTEMPT_SECONDS, UNREACHABLE_SECONDS):
+                left = until - (asyncio.get_running_loop().time() - began)
+                if left <= 0 or peer not in self._room.peers:
+                    continue
+                call = await self._try(peer, first, left)
+                first = None
+                if call is not None:
+                    self._link(call)
+                    return
+                # Refused at once: no sooner than it would have timed out.
+                await asyncio.sleep(max(0.0, until - (asyncio.get_running_loop().time() - began)))
+            if peer in self._room.peers:
+                error = PathUnreachable(f"No connection to {schema.decode_id(peer)!r} opens.")
+                self._room.emit("unreachable", self._room.peers[peer], error)
+        finally:
+            if self._making.get(peer) is asyncio.current_task():
+                del self._making[peer]
+
+    async def _try(
+        self, peer: str, answered: tuple[Call, CallFields] | None, seconds: float
+    ) -> Call | None:
+        call = answered[0] if answered is not None else self._direct(peer)
+        try:
+            async with asyncio.timeout(seconds):
+                if answered is not None:
+                    await call.follow(answered[1])
+                else:
+                    await call.place(self._terms(peer))
+                    await call.answered(seconds)
+            return call
+        except (FireRTCError, TimeoutError):
+            await call.close("failed")
+            return None
+        except asyncio.CancelledError:
+            await call.close("cancelled")
+            raise
+
+    def _direct(self, peer: str) -> Call:
+        attempt = self._room.next_attempt(peer)
+        path = schema.direct_id(self._room.session.peer, peer, attempt)
+        return self._call(f"{self._room.calls_path}/{path}", "offerer", DIRECT_RULE_READS)
+
+    def _terms(self, peer: str) -> Terms:
+        return Terms(
+            "direct",
+            UNREACHABLE_SECONDS + schema.LEASE_SLACK_SECONDS,
+            receiver=peer,
+            receiver_session=self._room.peers[peer].session,
+            attempt=self._room.attempt(peer),
+            replace=True,
+        )
+
+    def offered(self, fields: CallFields) -> None:
+        """A direct offer to us: take it, in place of an older attempt of the same peer's."""
+        known = self._taking.get(fields.sender)
+        if known is not None:
+            if known[0] == fields.sender_session and known[1] >= fields.attempt:
+                return
+            known[2].cancel()
+        task = self._spawn(self._take(fields))
+        self._taking[fields.sender] = (fields.sender_session, fields.attempt, task)
+
+    async def _take(self, fields: CallFields) -> None:
+        call = self._call(fields.path, "answerer", ANSWER_RULE_READS)
+        try:
+            await call.take(fields)
+        except FireRTCError:
+            # The peer that offered tries again.
+            await call.close("failed")
+        except asyncio.CancelledError:
+            await call.close("cancelled")
+            raise
+        else:
+            self._link(call)
+
+    # Links.
+
+    def _link(self, call: Call) -> None:
+        before = self.links.get(call.remote)
+        self.links[call.remote] = call
+        if before is not None:
+            self._spawn(before.close("replaced"))
+        self._spawn(self._watch(call))
+        self._room.emit("link", call.link)
+
+    async def _watch(self, call: Call) -> None:
+        end = await call.closed()
+        await call.close(end.reason)
+        if self.links.get(call.remote) is not call:
+            return
+        del self.links[call.remote]
+        self._room.emit("unlinked", call.link, end)
+        peer = self._room.peers.get(call.remote)
+        if peer is not None and end.reason in ("gone", "failed") and not self._closed:
+            self.see(peer)
+
+    def _call(
+        self,
+        path: str,
+        side: Side,
+        rule_reads: int,
+        on_state: Callable[[CallState], None] | None = None,
+    ) -> Call:
+        document = CallDocument(self._room.session, path, rule_reads=rule_reads)
+        return Call(self._room.session, document, self._media(), side, on_state=on_state)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self) -> list[Change]:
+        """End every link.
+
+        :returns: what is left to delete in the database.
+        """
+        self._closed = True
+        standing, self._standing = self._standing, None
+        left: list[Change] = []
+        if standing is not None and standing.state is CallState.WAITING:
+            left.append(Delete(standing.document.path))
+            standing.disown()
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        links = list(self.links.values())
+        await asyncio.gather(*(call.close() for call in links))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if standing is not None:
+            await standing.close()
+        return left
+
+
+def _presence(peer: Peer) -> Presence:
+    return Presence(peer.id, peer.joined_at.timestamp())
