@@ -108,8 +108,8 @@ def check_key(key: Key, origin: str | None) -> None:
         if not key.programs:
             raise Refused(
                 "programs-not-allowed",
-                "This key is for web pages only, and the request has no Origin. Use a key made "
-                "with 'firertc keys create --programs'.",
+                "This key is for web pages only, and the request has no Origin. Use a key that "
+                "allows programs (its field 'programs' is true).",
             )
     elif not origin_allowed(origin, key.origins):
         raise Refused(

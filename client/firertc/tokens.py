@@ -9,6 +9,7 @@ server.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from typing import Any, Final, Literal
@@ -70,8 +71,8 @@ def make_token(
         raise ConfigError(f"The role must be one of {', '.join(_ROLES)}, not {role!r}.")
     if room == "" or peer == "":
         raise ConfigError("A room or peer name has at least one character; leave it out for any.")
-    if not expires_in_seconds > 0:
-        raise ConfigError("expires_in_seconds must be above 0, or nobody can use the token.")
+    if not 0 < expires_in_seconds < math.inf:
+        raise ConfigError("expires_in_seconds must be above 0 and finite, or the token is no use.")
     now = int(time.time())
     claims: dict[str, Any] = {
         "iss": key,
