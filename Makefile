@@ -28,8 +28,8 @@ test: setup lint  ## Check the style and the types, and run every test
 lint:  ## Check style and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
-	@$(PYTHON) -m mypy --strict client tests
-	@cd functions && ../$(PYTHON) -m mypy --strict --config-file ../pyproject.toml .
+	@MYPYPATH=client:functions:tests/functions $(PYTHON) -m mypy --strict \
+	  --explicit-package-bases client functions tests
 
 format:  ## Put the code in order
 	@$(PYTHON) -m ruff check --fix .

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import ConfigError, Unreachable
+from ..errors import ConfigError, FireRTCError, Unreachable
 
 if TYPE_CHECKING:
     from ..suite import Addresses, LocalSuite
@@ -42,7 +42,7 @@ def up(detach: bool, firestore: str | None) -> None:
     It has a demo realm and key, which the other commands find by themselves in this folder and
     below. Ctrl-C ends it; with --detach, "firertc down" does.
     """
-    from ..suite import PARTS, LocalSuite, Ports, find_root, running, seed, stop_running
+    from ..suite import LocalSuite, Ports, find_root, running, seed, stop_running
 
     root = find_root()
     addresses = running(root)
@@ -54,12 +54,12 @@ def up(detach: bool, firestore: str | None) -> None:
     with _only_one(root), _signals():
         stop_running(root)  # what one that crashed has left
         ports, moved = Ports.standard_or_free()
-        for name, port, instead in moved:
-            if name in PARTS:
-                click.echo(f"Port {port} is taken: {name} listens on {instead}.")
         log = root / ".firertc" / "suite.log"
         suite = LocalSuite(root, ports=ports, force=firestore, log=log, warm=WARM)
-        click.echo("Starting the local suite: Firestore, Auth, functions, hosting …")
+        for name, port, instead in moved:
+            if name in suite.parts:
+                click.echo(f"Port {port} is taken: {name} listens on {instead}.")
+        click.echo(f"Starting the local suite ({', '.join(suite.parts)}) …")
         begun = time.monotonic()
         try:
             suite.start()
@@ -93,13 +93,29 @@ def down() -> None:
 
 
 def _watch(suite: LocalSuite, log: Path) -> None:
-    while suite.alive():
-        time.sleep(WATCH_SECONDS)
     from ..suite.state import state_path
 
+    changed = _changed(suite)
+    while suite.alive():
+        time.sleep(WATCH_SECONDS)
+        if (now := _changed(suite)) != changed:
+            changed = now
+            try:
+                suite.reload_rules()
+                click.echo("The rules have changed and are in force.")
+            except FireRTCError as error:
+                click.echo(f"The rules have changed, but {error}", err=True)
     if state_path(suite.root).exists():
         raise Unreachable(f"the local suite ended by itself; its log is {log}")
     click.echo("The local suite was stopped.")
+
+
+def _changed(suite: LocalSuite) -> int | None:
+    """When the file with the rules was last written; None without one."""
+    try:
+        return suite.rules.stat().st_mtime_ns if suite.rules is not None else None
+    except (OSError, ConfigError):
+        return None
 
 
 @contextlib.contextmanager

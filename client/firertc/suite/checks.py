@@ -23,6 +23,7 @@ __all__ = [
     "add_key",
     "clear",
     "functions_loaded",
+    "load_rules",
     "require_denial",
     "rule_coverage",
     "seed",
@@ -80,31 +81,35 @@ def require_denial(addresses: Addresses, rules: Path | None) -> None:
         allowed = [what for what, answer in answers.items() if answer.status_code != 403]
         if not allowed:
             return
-        problems = _mistakes(client, addresses, rules)
+    problems = "firebase.json names no rules that are there"
+    if rules is not None and rules.is_file():
+        try:
+            load_rules(addresses, rules)
+            problems = f"Firestore finds no mistake in {rules.name}: do they deny by default?"
+        except ConfigError as error:
+            problems = str(error)
     raise ConfigError(
-        f"the security rules are not in force: {', '.join(allowed)} was not denied.\n"
-        + (problems or "Firestore found no mistake in the rules: do they deny by default?")
+        f"the security rules are not in force: {', '.join(allowed)} was not denied; {problems}"
     )
 
 
-def _mistakes(client: httpx.Client, addresses: Addresses, rules: Path | None) -> str:
-    if rules is None or not rules.is_file():
-        return "firebase.json names no rules that are there."
-    answer = client.put(
-        f"/emulator/v1/projects/{addresses.project}:securityRules",
-        headers=OWNER,
-        json={
-            "ignore_errors": True,
-            "rules": {"files": [{"name": rules.name, "content": rules.read_text()}]},
-        },
-    )
-    issues = answer.json().get("issues", []) if answer.status_code == 200 else []
-    lines = []
-    for issue in issues:
-        position = issue.get("sourcePosition", {})
-        where = f"{rules.name}:{position.get('line', '?')}:{position.get('column', '?')}"
-        lines.append(f"{where}: {issue.get('severity', '')} {issue.get('description', '')}")
-    return "\n".join(lines)
+def load_rules(addresses: Addresses, rules: Path) -> None:
+    """Put other security rules in force.
+
+    :raises ConfigError: if they don't parse; the text has the places.
+    :raises Unreachable: if Firestore does not answer.
+    """
+    path = f"/emulator/v1/projects/{addresses.project}:securityRules"
+    content = {"rules": {"files": [{"name": rules.name, "content": rules.read_text()}]}}
+    try:
+        with _client(addresses.firestore) as client:
+            answer = client.put(path, headers=OWNER, json=content)
+            if answer.status_code == 400:
+                message = answer.json()["error"]["message"]
+                raise ConfigError(f"the rules in {rules} don't parse:\n{message}")
+            answer.raise_for_status()
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        raise Unreachable(f"Firestore at {addresses.firestore} fails: {error}") from error
 
 
 def functions_loaded(addresses: Addresses) -> list[str]:

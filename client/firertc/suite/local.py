@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from firertc.errors import ConfigError, FunctionsUnreachable, Unreachable
 
@@ -54,8 +54,9 @@ class LocalSuite:
     :param root: folder with ``firebase.json``; default: the nearest above the working directory.
     :param project: project id; one that starts with ``demo-`` never reaches production.
     :param ports: where to listen; default: ports that are free.
-    :param only: the parts to start, of ``auth``, ``firestore``, ``functions``, ``hosting``.
-    :param functions: whether to start the functions.
+    :param only: the parts to start, of ``auth``, ``firestore``, ``functions``, ``hosting``;
+        default: those that ``firebase.json`` has.
+    :param functions: whether the functions are among them.
     :param rules: other security rules than those of ``firebase.json``.
     :param force: the Firestore emulator, ``jar`` or ``hidane``; default: ``FIRERTC_FIRESTORE``,
         or the best there is.
@@ -69,19 +70,18 @@ class LocalSuite:
         *,
         project: str = DEMO_PROJECT,
         ports: Ports | None = None,
-        only: Sequence[str] = workspace.PARTS,
+        only: Sequence[str] | None = None,
         functions: bool = True,
         rules: Path | None = None,
         force: str | None = None,
         log: Path | None = None,
         warm: Sequence[str] = (),
     ) -> None:
-        unknown = sorted(set(only) - set(workspace.PARTS))
-        if unknown:
-            raise ConfigError(f"unknown part {unknown[0]!r}: there are {workspace.PARTS}")
         self.root = workspace.find_root(root)
         self.project = project
-        self.parts = tuple(part for part in only if functions or part != "functions")
+        self.parts = tuple(
+            part for part in workspace.parts_of(self.root, only) if functions or part != "functions"
+        )
         self.ports = ports
         self._rules = rules
         self._force = force or os.environ.get(engine.ENGINE_VARIABLE)
@@ -90,6 +90,7 @@ class LocalSuite:
         self._abandoned = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
+        self._output: BinaryIO | None = None
         self._mark = ""
         self._addresses: Addresses | None = None
         self._engine: engine.Engine | None = None
@@ -187,6 +188,7 @@ class LocalSuite:
         )
         path = self._folder / "supervisor.json"
         path.write_text(json.dumps(spec))
+        self._output = log.open("rb")  # kept open: the supervisor removes a temporary one
         with open(log, "ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", supervisor.__file__, str(path)],
@@ -197,47 +199,57 @@ class LocalSuite:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._await_ready(log)
+        self._await_ready(self._process)
         self._addresses = Addresses.at(ports, self.project)
         if "firestore" in self.parts:
-            checks.require_denial(self._addresses, self._rules_file())
+            checks.require_denial(self._addresses, self.rules)
         if "functions" in self.parts:
             loaded = checks.functions_loaded(self._addresses)
             if not loaded:
-                raise FunctionsUnreachable(f"no function was loaded.\n{_tail(log)}")
+                raise FunctionsUnreachable(f"no function was loaded.\n{tail(self.output())}")
             checks.warm(self._addresses, [name for name in self._warm if name in loaded])
 
-    def _await_ready(self, log: Path) -> None:
-        process = self._process
+    def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while process is not None:
+        while True:
             ended = process.poll() is not None
-            try:
-                text = log.read_text(errors="replace")
-            except FileNotFoundError:
-                text = ""
+            text = self.output()
             if NOT_LOADED in text:
-                raise FunctionsUnreachable(f"the functions can't be loaded.\n{_tail(text)}")
+                raise FunctionsUnreachable(f"the functions can't be loaded.\n{tail(text)}")
             if READY in text and not ended:
                 return
             if self._abandoned.is_set():
                 raise Unreachable("the start of the local suite was given up")
             if ended:
                 if PORT_TAKEN.search(text):
-                    raise _PortTaken(f"a port of the local suite is taken.\n{_tail(text)}")
-                raise Unreachable(f"the local suite did not start.\n{_tail(text)}")
+                    raise _PortTaken(f"a port of the local suite is taken.\n{tail(text)}")
+                raise Unreachable(f"the local suite did not start.\n{tail(text)}")
             if time.monotonic() > deadline:
                 raise Unreachable(
-                    f"the local suite was not ready after {START_SECONDS:.0f} s.\n{_tail(text)}"
+                    f"the local suite was not ready after {START_SECONDS:.0f} s.\n{tail(text)}"
                 )
             time.sleep(POLL_SECONDS)
 
-    def _rules_file(self) -> Path | None:
-        if self._rules is not None:
-            return self._rules
-        content = json.loads((self.root / workspace.CONFIG).read_text())
-        name = content.get("firestore", {}).get("rules")
-        return self.root / name if name else None
+    def output(self) -> str:
+        """What the suite has printed so far: the log of firebase-tools and of the functions."""
+        if self._output is None:
+            return ""
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace")
+
+    @property
+    def rules(self) -> Path | None:
+        """The file with the security rules."""
+        return self._rules or workspace.rules_of(self.root)
+
+    def reload_rules(self) -> None:
+        """Put the security rules in force as they are in their file now.
+
+        :raises ConfigError: if they don't parse, or don't deny.
+        """
+        if self.rules is not None:
+            checks.load_rules(self.addresses, self.rules)
+            checks.require_denial(self.addresses, self.rules)
 
     def alive(self) -> bool:
         """Whether the suite still runs."""
@@ -268,6 +280,9 @@ class LocalSuite:
         self._process.stdin.close()
         self._process.returncode = 0  # it is no longer ours to wait for, nor to stop
         self._process, self._folder, self._mark = None, None, ""
+        if self._output is not None:
+            self._output.close()
+            self._output = None
 
     def stop(self) -> None:
         """End every process of the suite, and wait until all are gone.
@@ -288,6 +303,9 @@ class LocalSuite:
             raise Unreachable(f"these processes of the suite could not be ended: {left}")
         if folder is not None and folder.exists():
             supervisor.remove(folder)
+        output, self._output = self._output, None
+        if output is not None:
+            output.close()
         self._addresses = None
 
     def __enter__(self) -> LocalSuite:
@@ -327,12 +345,8 @@ class _PortTaken(Unreachable):
     """Somebody listens on a port that was chosen."""
 
 
-def _tail(log: str | Path) -> str:
-    """The end of the log, without colours and without tokens."""
-    try:
-        text = log.read_text(errors="replace") if isinstance(log, Path) else log
-    except OSError as error:
-        return f"(no log: {error})"
+def tail(text: str) -> str:
+    """The end of a log, as :func:`clean` leaves it."""
     return "\n".join(clean(text).splitlines()[-TAIL_LINES:])
 
 

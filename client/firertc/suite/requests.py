@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -159,12 +159,14 @@ class RequestLog:
                 "pip install 'firertc[dev]'"
             ) from None
         self._closed = ConnectionClosed
+        self._open = ExitStack()
         try:
-            self._connection: ClientConnection = connect(
-                addresses.requests, max_size=None, compression=None, proxy=None
+            self._connection: ClientConnection = self._open.enter_context(
+                connect(addresses.requests, max_size=None, compression=None, proxy=None)
             )
             self._connection.recv(timeout=ARRIVAL_SECONDS)  # what was before
         except (OSError, TimeoutError, WebSocketException) as error:
+            self._open.close()
             raise Unreachable(
                 f"the log of requests at {addresses.requests} does not answer: {error}"
             ) from error
@@ -226,7 +228,7 @@ class RequestLog:
 
     def close(self) -> None:
         """End the recording."""
-        self._connection.close()
+        self._open.close()
         self._reader.join(ARRIVAL_SECONDS)
 
 

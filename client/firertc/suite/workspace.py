@@ -3,13 +3,15 @@
 firebase-tools takes the folder of its configuration for the project, refuses paths that leave it
 and does not watch files below a folder whose name begins with a dot. So the suite makes a folder
 for itself in the system's temporary directory, with links to what the project's folder holds and
-a ``firebase.json`` of its own.
+a ``firebase.json`` of its own. The security rules are copied: when their file changes,
+firebase-tools sends them in a form that hidane refuses, and ends because of that.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,12 +21,13 @@ from firertc.errors import ConfigError
 
 from .addresses import HOST, Ports
 
-__all__ = ["PARTS", "find_root", "make", "surroundings"]
+__all__ = ["PARTS", "find_root", "make", "parts_of", "rules_of", "surroundings"]
 
 PARTS = ("auth", "firestore", "functions", "hosting")
 """What the suite can consist of, by the names of firebase-tools."""
 
 CONFIG = "firebase.json"
+RULES = "suite.rules"
 
 FOREIGN = (
     "FIRESTORE_EMULATOR_HOST",
@@ -53,6 +56,28 @@ def find_root(start: Path | None = None) -> Path:
     )
 
 
+def parts_of(root: Path, only: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The parts that the project's ``firebase.json`` has, or those asked for.
+
+    :raises ConfigError: if one that was asked for doesn't exist.
+    """
+    if only is None:
+        configuration = _read(root / CONFIG)
+        known = {*configuration, *configuration.get("emulators", {})}
+        return tuple(part for part in PARTS if part in known)
+    unknown = sorted(set(only) - set(PARTS))
+    if unknown:
+        raise ConfigError(f"unknown part {unknown[0]!r}: there are {', '.join(PARTS)}")
+    return tuple(only)
+
+
+def rules_of(root: Path) -> Path | None:
+    """The security rules that the project's ``firebase.json`` names."""
+    firestore = _read(root / CONFIG).get("firestore")
+    name = firestore.get("rules") if isinstance(firestore, dict) else None
+    return root / name if isinstance(name, str) else None
+
+
 def make(root: Path, ports: Ports, parts: Sequence[str], rules: Path | None = None) -> Path:
     """Make the folder; the supervisor removes it.
 
@@ -63,17 +88,17 @@ def make(root: Path, ports: Ports, parts: Sequence[str], rules: Path | None = No
     :raises ConfigError: if the project's ``firebase.json`` can't be used.
     """
     configuration = configured(_read(root / CONFIG), ports, parts)
+    rules = rules or rules_of(root)
     if rules is not None and not rules.is_file():
-        raise ConfigError(f"there are no rules at {rules}")
+        raise ConfigError(f"there are no security rules at {rules}")
     folder = Path(tempfile.mkdtemp(prefix="firertc-suite-"))
     (folder / "tmp").mkdir()
     for entry in root.iterdir():
         if not entry.name.startswith(".") and entry.name not in (CONFIG, "tmp", "node_modules"):
             (folder / entry.name).symlink_to(entry.resolve())
-    if rules is not None:
-        name = "suite.rules"
-        (folder / name).symlink_to(rules.resolve())
-        configuration["firestore"] = {**configuration.get("firestore", {}), "rules": name}
+    if rules is not None and "firestore" in configuration:
+        shutil.copyfile(rules, folder / RULES)
+        configuration["firestore"] = {**configuration["firestore"], "rules": RULES}
     (folder / CONFIG).write_text(json.dumps(configuration, indent=2))
     return folder
 
