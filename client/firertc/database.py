@@ -183,6 +183,10 @@ class Database:
         """A document's path from its full resource name."""
         return name.removeprefix(self.root + "/")
 
+    def warm(self) -> None:
+        """Begin to connect, so that the first request needn't wait for the handshakes."""
+        self._channel.get_state(try_to_connect=True)
+
     async def close(self) -> None:
         """Close the channel; what is under way fails."""
         await self._channel.close()

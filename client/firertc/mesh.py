@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 ANSWERS_MOST = 12
 """Standing offers answered in the newcomer's one commit: the rules read one document for each, and
 a commit may have them read 20 (Firestore's limit)."""
+RENEW_STANDING_SECONDS = 1.0
+"""The longest time without a standing offer after one was taken."""
 STANDING_RULE_READS = 2
 DIRECT_RULE_READS = 2
 ANSWER_RULE_READS = 1
@@ -51,6 +53,8 @@ class Mesh:
         self._taking: dict[str, tuple[str, int, asyncio.Task[None]]] = {}
         """By peer: the session and attempt of the direct offer being answered."""
         self._standing: Call | None = None
+        self._ahead: asyncio.Task[Change] | None = None
+        """A standing offer made ahead, while the room is read."""
         self._standing_attempt = -1
         self._taken = asyncio.Event()
         """Set when the standing offer no longer waits."""
@@ -60,6 +64,10 @@ class Mesh:
 
     # Coming in.
 
+    def prepare_ahead(self) -> None:
+        """Make the standing offer now: it is needed once the room has been read."""
+        self._ahead = asyncio.create_task(self._prepare_standing())
+
     async def prepare(self, offers: Iterable[CallFields]) -> list[Change]:
         """The writes that a newcomer adds to its presence: its standing offer and its answers.
 
@@ -67,7 +75,8 @@ class Mesh:
         """
         usable = [offer for offer in offers if self._usable(offer)][:ANSWERS_MOST]
         answering = asyncio.gather(*(self._prepare_answer(offer) for offer in usable))
-        standing = await self._prepare_standing()
+        standing = await (self._ahead or self._prepare_standing())
+        self._ahead = None
         self._answered = [answer for answer in await answering if answer is not None]
         return [standing, *(change for _, _, change in self._answered)]
 
@@ -137,8 +146,11 @@ class Mesh:
 
     async def _keep_standing(self, call: Call) -> None:
         """Once our offer is taken or too old, put up a new one."""
-        self._spawn(self._answered_standing(call))
+        answered = self._spawn(self._answered_standing(call))
         await self._taken.wait()
+        # First things first: whoever took it wants its link, and whoever comes meanwhile makes a
+        # direct offer.
+        await asyncio.wait({answered}, timeout=RENEW_STANDING_SECONDS)
         if self._closed:
             return
         # Unreachable or put out: the next newcomer makes a direct offer.
@@ -304,6 +316,10 @@ class Mesh:
         :returns: what is left to delete in the database.
         """
         self._closed = True
+        if self._ahead is not None:
+            # The room was never entered.
+            self._ahead.cancel()
+            await asyncio.gather(self._ahead, return_exceptions=True)
         standing, self._standing = self._standing, None
         left: list[Change] = []
         if standing is not None and standing.state is CallState.WAITING:

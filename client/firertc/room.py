@@ -134,6 +134,9 @@ class Room(AsyncIOEventEmitter):
         watch_peers = snapshots.listen(Where(self.peers_path))
         watch_calls = snapshots.listen(Where(self.calls_path, "to", self.session.peer))
         self._listeners = [watch_peers, watch_calls]
+        if self.connect == "all":
+            self.mesh = Mesh(self, media)
+            self.mesh.prepare_ahead()
         fields, peers, standing = await asyncio.gather(
             database.get(self.path), self._first(watch_peers), self._standing_offers()
         )
@@ -148,8 +151,11 @@ class Room(AsyncIOEventEmitter):
             presence.insert(0, Create(self.path, self._fields()))
         extra: list[Change] = []
         if self.connect == "all":
-            self.mesh = Mesh(self, media)
+            self.mesh = self.mesh or Mesh(self, media)
             extra = await self.mesh.prepare(standing)
+        elif self.mesh is not None:
+            await self.mesh.close()
+            self.mesh = None
         rule_reads = JOIN_RULE_READS + (self.mesh.rule_reads if self.mesh else 0)
         self._present = True
         try:

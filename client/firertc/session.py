@@ -139,6 +139,7 @@ class Session:
         await self.close()
 
     async def _sign_in(self, custom_token: str) -> None:
+        self.database.warm()
         reply = await accounts.sign_in(self.config, custom_token)
         self._take(str(reply["idToken"]), str(reply["refreshToken"]))
 
