@@ -120,10 +120,14 @@ def _changed(suite: LocalSuite) -> int | None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """End by an exception where SIGTERM or a closed terminal would end at once."""
+    """End by an exception, once, where SIGTERM or a closed terminal would end at once."""
+    ending = False
 
     def end(number: int, frame: object) -> None:
-        raise _Ended
+        nonlocal ending
+        if not ending:
+            ending = True
+            raise _Ended
 
     names = (signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(name, end) for name in names]
