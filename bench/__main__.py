@@ -1,0 +1,5 @@
+"""``make bench``: every measurement, in turn."""
+
+from . import handshake
+
+handshake.main()
