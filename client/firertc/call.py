@@ -130,6 +130,10 @@ class Call:
         :raises Rejected: (or :exc:`Busy`) if the other side said no.
         :raises PathUnreachable: if the link doesn't open.
         """
+        if self._trickling is not None:
+            # An answer can't be taken before our candidates are all found (see Connection.accept),
+            # and a listener that comes after they are written has one change less to read.
+            await asyncio.wait({self._trickling}, timeout=timeout)
         listener = self.document.listen()
         try:
             calls = self.document.calls(listener)
@@ -139,8 +143,9 @@ class Call:
             self._enter(CallState.CONNECTING)
             answer = self.document.description("answer", call)
             await self.connection.accept(answer)
-            await self.connection.add_candidates(self.document.candidates("answer", call))
-            if is_complete(answer):
+            candidates = self.document.candidates("answer", call)
+            await self.connection.add_candidates(candidates)
+            if is_complete(answer, candidates):
                 await self.link.opened()
             else:
                 await self._open_with_candidates("answer", calls)
@@ -199,7 +204,9 @@ class Call:
         self._enter(CallState.CONNECTING)
         if not self._complete:
             self._trickle("answer", call)
-        if is_complete(self._offer):
+        candidates = self.document.candidates("offer", call)
+        await self.connection.add_candidates(candidates)
+        if is_complete(self._offer, candidates):
             await self.link.opened()
         else:
             listener = self.document.listen()

@@ -127,8 +127,12 @@ class Connection:
     async def accept(self, sdp: str) -> None:
         """Take the answer to our offer.
 
+        aiortc knows its own offer only once gathering has ended; an answer that is faster waits.
+
         :raises DocumentMalformed: if it doesn't parse or doesn't match the offer.
         """
+        if self._gathering is not None:
+            await asyncio.shield(self._gathering)
         await self._take("answer", sdp)
 
     def _make_channel(self) -> None:
@@ -239,9 +243,23 @@ class Connection:
         await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
 
 
-def is_complete(sdp: str) -> bool:
-    """Whether a description says that no more candidates will come (RFC 8840, section 4.2)."""
-    return any(line.strip() == "a=end-of-candidates" for line in sdp.splitlines())
+def is_complete(sdp: str, candidates: Iterable[str] = ()) -> bool:
+    """Whether a side has said that no more candidates of its own will come.
+
+    :param sdp: its description (RFC 8840, section 4.2).
+    :param candidates: what it has written beside it, as JSON texts.
+    """
+    return any(_is_end(text) for text in candidates) or any(
+        line.strip() == "a=end-of-candidates" for line in sdp.splitlines()
+    )
+
+
+def _is_end(text: str) -> bool:
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("candidate") == ""
 
 
 def _ice_server(server: Mapping[str, Any]) -> RTCIceServer:
