@@ -1,0 +1,24 @@
+/**
+ * FireRTC for the browser: WebRTC calls with no signaling server, over Cloud Firestore.
+ *
+ * @packageDocumentation
+ */
+
+export { Call, comeWithCode, waitAtCode, WAIT_MOST_SECONDS, WAIT_SECONDS } from "./call.js";
+export type { CallOptions, Media, WaitOptions } from "./call.js";
+export { Client } from "./client.js";
+export type { Config } from "./config.js";
+export type { Kind, Path, Statistics } from "./connection.js";
+export type { Operations } from "./database.js";
+export * from "./errors.js";
+export { Link } from "./link.js";
+export type { LinkEnd, LinkEvents, LinkState, Side } from "./link.js";
+export { openMedia } from "./media.js";
+export type { MediaWanted } from "./media.js";
+export type { CallState, Pulse } from "./negotiation.js";
+export { decodeId, encodeId } from "./schema.js";
+export { newCode, normalizeCode, Seal } from "./sealing.js";
+export { join, Session } from "./session.js";
+export type { JoinOptions } from "./session.js";
+export { Timing } from "./timing.js";
+export type { Waiting } from "./waiting.js";

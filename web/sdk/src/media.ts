@@ -1,0 +1,59 @@
+/** Camera and microphone, and what is wrong when there is none. */
+
+import type { Kind } from "./connection.js";
+import {
+  InsecureContext,
+  MediaDenied,
+  MediaError,
+  MediaNotFound,
+  MediaUnreadable,
+} from "./errors.js";
+
+/** What to open; `true` for whichever the browser takes first. */
+export type MediaWanted = Readonly<Partial<Record<Kind, boolean | MediaTrackConstraints>>>;
+
+/**
+ * Open camera and microphone.
+ *
+ * @throws InsecureContext if the page was not loaded from HTTPS or localhost.
+ * @throws MediaDenied if the person or the browser forbids it.
+ * @throws MediaNotFound if there is no such device.
+ * @throws MediaUnreadable if another program uses it.
+ */
+export async function openMedia(wanted: MediaWanted): Promise<MediaStreamTrack[]> {
+  // Typed as always there, but a page on plain HTTP has none.
+  const devices = navigator.mediaDevices as MediaDevices | undefined;
+  if (!devices) {
+    throw new InsecureContext(
+      "Browsers give camera and microphone only to pages from HTTPS or localhost: " +
+        "open this page at such an address.",
+    );
+  }
+  try {
+    return (await devices.getUserMedia(wanted)).getTracks();
+  } catch (error) {
+    throw mediaError(wanted, error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+function mediaError(wanted: MediaWanted, error: Error): MediaError {
+  const names = { audio: "microphone", video: "camera" };
+  const kinds = (["video", "audio"] as const).filter((kind) => wanted[kind]);
+  const what = kinds.map((kind) => names[kind]).join(" and ");
+  switch (error.name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return new MediaDenied(
+        `The use of ${what} is not allowed. Allow it in the browser's address bar, and try again.`,
+      );
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return new MediaNotFound(`No ${what} was found. Plug one in, or go on without.`);
+    case "NotReadableError":
+    case "AbortError":
+      return new MediaUnreadable(
+        `The ${what} can't be used: another program may have it. Close that, and try again.`,
+      );
+  }
+  return new MediaError(`The ${what} can't be used: ${error.message}`);
+}
