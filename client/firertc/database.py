@@ -29,7 +29,7 @@ from google.cloud.firestore_v1.types import (
     Write,
 )
 
-from .errors import DatabaseUnreachable, FireRTCError, PermissionDenied
+from .errors import DatabaseUnreachable, FireRTCError, PermissionDenied, SessionExpired
 from .values import decode_fields, encode, split_transforms
 
 FIRESTORE_HOST = "firestore.googleapis.com:443"
@@ -162,6 +162,7 @@ class Database:
         self.name = f"projects/{self.project}/databases/{self.database}"
         self.root = f"{self.name}/documents"
         self._down = False
+        self._closed = False
 
     @property
     def client(self) -> FirestoreAsyncClient:
@@ -189,6 +190,7 @@ class Database:
 
     async def close(self) -> None:
         """Close the channel; what is under way fails."""
+        self._closed = True
         await self._channel.close()
 
     async def get(self, path: str, *, rule_reads: int = 0) -> dict[str, Any] | None:
@@ -303,6 +305,8 @@ class Database:
         pause = RETRY_FIRST_SECONDS
         refreshed = False
         while True:
+            if self._closed:
+                raise SessionExpired(f"Could not {what}: the session is closed.")
             token = await self.tokens.token()
             try:
                 result = await attempt(self.signed(token))
