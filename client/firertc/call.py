@@ -44,6 +44,9 @@ WAIT_MOST_SECONDS = float(schema.STANDING_OFFER_SECONDS)
 Calls = AsyncIterator[CallFields | None]
 """A call's states as its document shows them; None: the document is gone."""
 
+OPEN_RULE_READS = 2
+"""In an open realm the rules read the call and its counter to allow each other."""
+
 
 @dataclass
 class Media:
@@ -345,7 +348,11 @@ async def wait_at_code(
     timing.mark("code")
     session = await open_session(seal)
     timing.mark("joined")
-    document = CallDocument(session, schema.one_off_path(session.realm, seal.call), seal)
+    counter = None if session.keyed else schema.caller_path(session.realm, session.peer)
+    path = schema.one_off_path(session.realm, seal.call)
+    document = CallDocument(
+        session, path, seal, rule_reads=0 if session.keyed else OPEN_RULE_READS, counter=counter
+    )
     call = Call(session, document, media, "offerer", code=code, timing=timing, on_state=on_state)
     try:
         await call.place(Terms("open", wait_seconds + schema.LEASE_SLACK_SECONDS))

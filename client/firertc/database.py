@@ -138,6 +138,8 @@ class Database:
     emulator: str = ""
     """``host:port``; empty: the cloud."""
     operations: Operations = field(default_factory=Operations)
+    rule_reads_each: int = 0
+    """Documents the rules read for each document or query asked for, whatever it is."""
     on_outage: Callable[[bool], None] = lambda down: None
     """Told ``True`` when the database stops answering, ``False`` when it does again."""
 
@@ -213,7 +215,7 @@ class Database:
                 return None
             return decode_fields(Document.pb(document))
 
-        self._count(reads=1, rule_reads=rule_reads)
+        self.count(reads=1, rule_reads=rule_reads)
         return await self._persist(f"read {path}", attempt)
 
     async def query(self, where: Where, *, rule_reads: int = 0) -> dict[str, dict[str, Any]]:
@@ -238,7 +240,7 @@ class Database:
             return found
 
         found = await self._persist(f"query {where.collection}", attempt)
-        self._count(reads=max(1, len(found)), rule_reads=rule_reads)
+        self.count(reads=max(1, len(found)), rule_reads=rule_reads)
         return found
 
     def structured(self, where: Where) -> tuple[str, StructuredQuery]:
@@ -271,7 +273,12 @@ class Database:
             await self._api.commit(request, metadata=metadata, timeout=REQUEST_SECONDS, retry=None)
 
         deletes = sum(isinstance(change, Delete) for change in changes)
-        self._count(writes=len(changes) - deletes, deletes=deletes, rule_reads=rule_reads)
+        self.count(
+            writes=len(changes) - deletes,
+            deletes=deletes,
+            rule_reads=rule_reads,
+            asked=len(changes),
+        )
         await self._persist(f"write {', '.join(c.path for c in changes)}", attempt)
 
     def _write(self, change: Change) -> Write:
@@ -287,12 +294,22 @@ class Database:
             write.current_document = Precondition(exists=True)
         return write
 
-    def _count(
-        self, *, reads: int = 0, rule_reads: int = 0, writes: int = 0, deletes: int = 0
+    def count(
+        self,
+        *,
+        reads: int = 0,
+        rule_reads: int = 0,
+        writes: int = 0,
+        deletes: int = 0,
+        asked: int = 1,
     ) -> None:
+        """Count one request.
+
+        :param asked: how many documents or queries it is about.
+        """
         operations = self.operations
         operations.reads += reads
-        operations.rule_reads += rule_reads
+        operations.rule_reads += rule_reads + asked * self.rule_reads_each
         operations.writes += writes
         operations.deletes += deletes
         operations.hops += 1

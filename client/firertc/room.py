@@ -201,7 +201,7 @@ class Room(AsyncIOEventEmitter):
             )
 
     def _role(self, fields: Mapping[str, Any] | None) -> str:
-        if self.session.config.key:
+        if self.session.keyed:
             return self.session.role
         mine = fields is None or fields.get("createdBy") == self.session.peer
         return "moderator" if mine else "publisher"

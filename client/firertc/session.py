@@ -84,6 +84,11 @@ class Session:
         self._refreshing = asyncio.Lock()
 
     @property
+    def keyed(self) -> bool:
+        """Whether a key let us in; else the realm is open."""
+        return bool(self._asked)
+
+    @property
     def operations(self) -> Operations:
         """What this session's requests cost."""
         return self.database.operations
@@ -112,7 +117,7 @@ class Session:
         :raises Denied: if the key was disabled meanwhile, or the session is over.
         :raises Unreachable: if nobody answers.
         """
-        if self._asked:
+        if self.keyed:
             asked = {**self._asked, "resume": self.resume, "session": self.session}
             reply = await _call_join(self.config, asked)
             await self._sign_in(str(reply["token"]))
@@ -249,6 +254,8 @@ async def _join_open(config: Config, *, peer: str | None, wall: Callable[[], flo
         ice_servers=_ice_servers(config, None),
         wall=wall,
     )
+    # For every document that an open account asks for, the rules read whether the realm is open.
+    session.database.rule_reads_each = 1
     session._take(account.id_token, account.refresh_token)
     session._start_renewal()
     return session

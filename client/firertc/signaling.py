@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import schema
-from .database import Create, Delete, Replace, Update
+from .database import Change, Create, Delete, Replace, Update
 from .errors import (
     AnsweredElsewhere,
     CodeUnknown,
@@ -56,16 +56,24 @@ class CallDocument:
     :param path: from ``realms/`` on.
     :param seal: opens and closes what is in it; None: it is not sealed.
     :param rule_reads: documents the rules read when we write an offer or an answer here.
+    :param counter: path of the document that must name a one-off call for it to be created, where
+        the session's token doesn't; it comes and goes with the call.
     """
 
     def __init__(
-        self, session: Session, path: str, seal: Seal | None = None, *, rule_reads: int = 0
+        self,
+        session: Session,
+        path: str,
+        seal: Seal | None = None,
+        *,
+        rule_reads: int = 0,
+        counter: str | None = None,
     ) -> None:
         self.session = session
         self.path = path
         self.seal = seal
         self.rule_reads = rule_reads
-        self._written: dict[str, Any] = {}
+        self._counter = counter
         self._receiver = (ANYONE, "")
 
     # The offerer's side.
@@ -96,8 +104,16 @@ class CallDocument:
 
         :raises PermissionDenied: if the rules refuse it.
         """
+        changes: list[Change] = [change]
+        if self._counter is not None:
+            counter = {
+                "call": self.path.rsplit("/", 1)[1],
+                "leaseUntil": change.fields["leaseUntil"],
+                "shard": schema.new_shard(),
+            }
+            changes.append(Replace(self._counter, counter))
         try:
-            await self.session.database.commit(change, rule_reads=self.rule_reads)
+            await self.session.database.commit(*changes, rule_reads=self.rule_reads)
         except PermissionDenied:
             # A reply that was lost makes a repeated creation fail: then the document is ours.
             call = await self.read()
@@ -189,7 +205,10 @@ class CallDocument:
 
     async def delete(self) -> None:
         """Delete the document."""
-        await self.session.database.commit(Delete(self.path))
+        changes: list[Change] = [Delete(self.path)]
+        if self._counter is not None:
+            changes.append(Delete(self._counter))
+        await self.session.database.commit(*changes)
 
     async def discard(self, patience_seconds: float = 5.0) -> None:
         """Delete the document if that is possible; else its lease ends it.

@@ -117,6 +117,7 @@ class Snapshots:
         self._listeners[listener.target] = listener
         if self._streaming:
             self._requests.put_nowait(self._add(listener))
+            self._database.count()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="firertc-snapshots")
         return listener
@@ -187,7 +188,7 @@ class Snapshots:
                 timeout=None,
                 retry=None,
             )
-            self._database.operations.hops += 1
+            self._database.count(asked=len(self._listeners))
             reading = asyncio.ensure_future(self._read(stream))
             reopening = asyncio.ensure_future(self._reopen.wait())
             try:
