@@ -14,7 +14,7 @@ setup:  ## Get everything ready: Python packages, firebase-tools, a Firestore em
 	@scripts/setup
 
 demo: setup  ## Two processes call each other, from nothing; MEDIA=file.mp4 plays another clip
-	@scripts/demo
+	@$(PYTHON) scripts/demo.py
 
 up: setup  ## Start the local suite in the background, and say what to try next
 	@.venv/bin/firertc up --detach
@@ -29,7 +29,7 @@ lint:  ## Check style and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@MYPYPATH=client:functions:tests/functions $(PYTHON) -m mypy --strict \
-	  --explicit-package-bases client functions tests
+	  --explicit-package-bases client functions tests bench scripts/demo.py
 
 format:  ## Put the code in order
 	@$(PYTHON) -m ruff check --fix .

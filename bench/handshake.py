@@ -1,4 +1,4 @@
-"""Data channel open, Python to Python: FireRTC through a local Firestore against a bare aiortc pair.
+"""Data channel open: FireRTC through a local Firestore against a bare aiortc pair.
 
 Every round measures each way once, in turn, so that the machine's moods fall on all alike. Sessions
 are joined before, as for the bare pair both ends are there already. All in one process: what is

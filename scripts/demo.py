@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The main job, from nothing: two processes call each other through a local Firestore.
 
 Starts the local suite, an answerer and a caller by the command line, plays a clip with picture and
