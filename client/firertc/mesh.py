@@ -12,20 +12,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import schema
 from .call import Call, Media
 from .database import Change, Delete
 from .errors import FireRTCError, PathUnreachable
 from .link import Side
+from .membership import Membership
 from .negotiation import ATTEMPT_SECONDS, UNREACHABLE_SECONDS, CallState, Presence, connects
 from .schema import Call as CallFields
 from .schema import Peer
 from .signaling import CallDocument, Terms
-
-if TYPE_CHECKING:
-    from .room import Room
 
 ANSWERS_MOST = 12
 """Standing offers answered in the newcomer's one commit: the rules read one document for each, and
@@ -44,7 +42,7 @@ class Mesh:
     :param media: asked for what to carry, once for each connection.
     """
 
-    def __init__(self, room: Room, media: Callable[[], Media]) -> None:
+    def __init__(self, room: Membership, media: Callable[[], Media]) -> None:
         self.links: dict[str, Call] = {}
         """Connected calls by the other side's peer id."""
         self._room = room

@@ -10,22 +10,17 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import schema
 from .call import Call, Media
 from .errors import CallError, FireRTCError, NoAnswer
+from .membership import Membership
 from .negotiation import Over, callee_step
 from .schema import Call as CallFields
 from .signaling import CallDocument, Terms
 from .timing import Timing
 
-if TYPE_CHECKING:
-    from .room import Room
-
-ELSEWHERE_SECONDS = 2.0
-"""How long a ring that was answered elsewhere stays readable, so that the others learn why it
-stopped."""
 RING_RULE_READS = 2
 """To allow a ring the rules read both peers' documents; to allow its answer one."""
 ANSWER_RULE_READS = 1
@@ -37,7 +32,7 @@ class Ring:
     Accept or reject it; :meth:`stopped` settles if it ends without that.
     """
 
-    def __init__(self, room: Room, document: CallDocument, call: CallFields) -> None:
+    def __init__(self, room: Membership, document: CallDocument, call: CallFields) -> None:
         self._room = room
         self._document = document
         self._call = call
@@ -109,7 +104,7 @@ def _metadata(call: CallFields) -> Any:
 
 
 async def ring(
-    room: Room,
+    room: Membership,
     peer: str,
     media: Media,
     *,
@@ -140,7 +135,7 @@ async def ring(
 
 
 async def place(
-    room: Room,
+    room: Membership,
     peer: str,
     media: Media,
     *,
@@ -176,7 +171,7 @@ async def place(
 
 
 async def ring_first(
-    room: Room,
+    room: Membership,
     peers: Iterable[str],
     media: Media,
     *,

@@ -13,10 +13,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from pyee.asyncio import AsyncIOEventEmitter
-
 from . import schema
-from .call import Call, Media
+from .call import Media
 from .database import PATIENCE_SECONDS, Change, Create, Delete, Replace, Update, Where
 from .errors import (
     DatabaseUnreachable,
@@ -25,9 +23,9 @@ from .errors import (
     PermissionDenied,
     RoomLocked,
 )
+from .membership import Membership
 from .mesh import Mesh
-from .negotiation import CallState
-from .ringing import ANSWER_RULE_READS, ELSEWHERE_SECONDS, Ring
+from .ringing import ANSWER_RULE_READS, Ring
 from .schema import Peer
 from .session import Session
 from .signaling import CallDocument
@@ -42,7 +40,7 @@ JOIN_RULE_READS = 3
 realm."""
 
 
-class Room(AsyncIOEventEmitter):
+class Room(Membership):
     """A room that this client is in. Made by :meth:`enter`; leave it in the end.
 
     Events:
@@ -57,22 +55,12 @@ class Room(AsyncIOEventEmitter):
     """
 
     def __init__(self, session: Session, room: str, connect: Connect) -> None:
-        super().__init__()
-        self.session = session
-        self.id = room
+        super().__init__(session, room)
         self.connect: Connect = connect
-        self.peers: dict[str, Peer] = {}
-        """Everybody who is in, us included, by peer id."""
         self.busy = False
         """Whether rings are turned away as busy."""
-        self.path = schema.room_path(session.realm, room)
-        self.peers_path = schema.peers_path(session.realm, room)
-        self.calls_path = schema.calls_path(session.realm, room)
         self._me = f"{self.peers_path}/{session.peer}"
         self._rings: dict[str, Ring] = {}
-        self._attempts: dict[str, int] = {}
-        self._calls: set[Call] = set()
-        self._dismissing: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
         self.mesh: Mesh | None = None
@@ -237,43 +225,6 @@ class Room(AsyncIOEventEmitter):
         presence = Replace(self._me, {**card, "role": self._role(fields)})
         await database.commit(presence, *extra, rule_reads=rule_reads)
 
-    @property
-    def others(self) -> list[str]:
-        """Ids of everybody else who is in."""
-        return [peer for peer in self.peers if peer != self.session.peer]
-
-    def next_attempt(self, peer: str) -> int:
-        """The number of the next direct offer to a peer."""
-        self._attempts[peer] = self._attempts.get(peer, -1) + 1
-        return self._attempts[peer]
-
-    def attempt(self, peer: str) -> int:
-        """The number of the latest direct offer to a peer."""
-        return self._attempts.get(peer, 0)
-
-    def hold(self, call: Call) -> None:
-        """A connected call belongs to the room: leaving ends it."""
-        self._calls = {known for known in self._calls if known.state is not CallState.ENDED}
-        self._calls.add(call)
-
-    def dismiss(self, call: Call, reason: str) -> None:
-        """End a call that waits, leaving the reason readable for 2 s."""
-
-        async def work() -> None:
-            with contextlib.suppress(FireRTCError):
-                await call.document.end(reason)
-                await asyncio.sleep(ELSEWHERE_SECONDS if reason == "answered-elsewhere" else 0)
-
-        async def end() -> None:
-            try:
-                await work()
-            finally:
-                await call.close(reason)
-
-        task = asyncio.create_task(end())
-        self._dismissing.add(task)
-        task.add_done_callback(self._dismissing.discard)
-
     async def wait_for(self, peer: str, timeout: float) -> Peer | None:
         """Wait until a peer is in the room.
 
@@ -312,12 +263,12 @@ class Room(AsyncIOEventEmitter):
         self._left = True
         for ring in self._rings.values():
             ring.settle("left")
-        for task in (*self._dismissing, *self._tasks):
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._dismissing, *self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for listener in self._listeners:
             listener.close()
-        await asyncio.gather(*(call.close() for call in self._calls))
+        await self.end_calls()
         changes: list[Change] = [Delete(self._me)]
         if self.mesh is not None:
             changes += await self.mesh.close()

@@ -1,0 +1,88 @@
+"""What it is to be in a room: who is there, which calls are ours, what number the next one has.
+
+:mod:`firertc.ringing` and :mod:`firertc.mesh` work on this; :class:`firertc.Room` fills it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from pyee.asyncio import AsyncIOEventEmitter
+
+from . import schema
+from .call import Call
+from .errors import FireRTCError
+from .negotiation import CallState
+from .schema import Peer
+from .session import Session
+
+ELSEWHERE_SECONDS = 2.0
+"""How long a ring that was answered elsewhere stays readable, so that the others learn why it
+stopped."""
+
+
+class Membership(AsyncIOEventEmitter):
+    """A peer's place in a room.
+
+    :param session: who we are.
+    :param room: the room's id.
+    """
+
+    def __init__(self, session: Session, room: str) -> None:
+        super().__init__()
+        self.session = session
+        self.id = room
+        """The room's document id."""
+        self.peers: dict[str, Peer] = {}
+        """Everybody who is in, us included, by peer id."""
+        self.path = schema.room_path(session.realm, room)
+        self.peers_path = schema.peers_path(session.realm, room)
+        self.calls_path = schema.calls_path(session.realm, room)
+        self._attempts: dict[str, int] = {}
+        self._calls: set[Call] = set()
+        self._dismissing: set[asyncio.Task[None]] = set()
+
+    @property
+    def others(self) -> list[str]:
+        """Ids of everybody else who is in."""
+        return [peer for peer in self.peers if peer != self.session.peer]
+
+    def next_attempt(self, peer: str) -> int:
+        """The number of the next direct offer to a peer."""
+        self._attempts[peer] = self._attempts.get(peer, -1) + 1
+        return self._attempts[peer]
+
+    def attempt(self, peer: str) -> int:
+        """The number of the latest direct offer to a peer."""
+        return self._attempts.get(peer, 0)
+
+    def hold(self, call: Call) -> None:
+        """A connected call belongs to the room: leaving ends it."""
+        self._calls = {known for known in self._calls if known.state is not CallState.ENDED}
+        self._calls.add(call)
+
+    def dismiss(self, call: Call, reason: str) -> None:
+        """End a call that waits, leaving the reason readable for 2 s."""
+
+        async def work() -> None:
+            with contextlib.suppress(FireRTCError):
+                await call.document.end(reason)
+                await asyncio.sleep(ELSEWHERE_SECONDS if reason == "answered-elsewhere" else 0)
+
+        async def end() -> None:
+            try:
+                await work()
+            finally:
+                await call.close(reason)
+
+        task = asyncio.create_task(end())
+        self._dismissing.add(task)
+        task.add_done_callback(self._dismissing.discard)
+
+    async def end_calls(self) -> None:
+        """End the calls that belong to the room, at once."""
+        for task in self._dismissing:
+            task.cancel()
+        await asyncio.gather(*self._dismissing, return_exceptions=True)
+        await asyncio.gather(*(call.close() for call in self._calls))
