@@ -32,6 +32,8 @@ from .snapshots import Snapshots
 
 RENEW_SECONDS = 45 * 60
 """Sessions last an hour at most; renewed a quarter before."""
+TOKEN_SLACK_SECONDS = 30.0
+"""A token this near its end is not used any more."""
 OPEN_SUFFIX_BYTES = 4
 
 _REFUSALS: Mapping[str, type[Denied]] = {
@@ -71,6 +73,8 @@ class Session:
     _token: str = field(default="", repr=False)
     _refresh_token: str = field(default="", repr=False)
     _asked: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    _good_until: float = field(default=0.0, repr=False)
+    """Unix seconds, the server's; 0: not known."""
     _renewal: asyncio.Task[None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -98,7 +102,12 @@ class Session:
         return self.wall() + self.offset_seconds
 
     async def token(self) -> str:
-        """The ID token that requests are signed with."""
+        """The ID token that requests are signed with; a fresh one if this process slept too long.
+
+        :raises SessionExpired: if the session is over and can't be renewed.
+        """
+        if self._good_until and self.now() > self._good_until - TOKEN_SLACK_SECONDS:
+            return await self.refresh(self._token)
         return self._token
 
     async def refresh(self, refused: str) -> str:
@@ -150,7 +159,9 @@ class Session:
 
     def _take(self, id_token: str, refresh_token: str) -> None:
         self._token, self._refresh_token = id_token, refresh_token
-        self.offset_seconds = float(claims(id_token)["iat"]) - self.wall()
+        told = claims(id_token)
+        self._good_until = float(min(told["exp"], told.get("until", told["exp"])))
+        self.offset_seconds = float(told["iat"]) - self.wall()
         if abs(self.offset_seconds) < 2:
             # iat has whole seconds and the reply took its time: that near, our clock is better.
             self.offset_seconds = 0.0

@@ -21,7 +21,7 @@ from grpc.aio import AioRpcError
 
 from . import targets as messages
 from .database import Database, Where
-from .errors import DatabaseUnreachable, FireRTCError, PermissionDenied
+from .errors import DatabaseUnreachable, FireRTCError, PermissionDenied, Unreachable
 from .targets import Failure, Message, Outcome, Relisten, Snapshot, Targets
 from .values import decode_fields
 
@@ -162,6 +162,9 @@ class Snapshots:
                 if isinstance(error, api.Unauthenticated):
                     with contextlib.suppress(FireRTCError):
                         await self._database.tokens.refresh("")
+            except Unreachable:
+                # The token could not be renewed for now.
+                self._database.outage(True)
             except FireRTCError as error:
                 self._fail_all(error)
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +44,8 @@ def _call_options(command: Callable[..., Any]) -> Callable[..., Any]:
             as_json=given.pop("as_json"),
             verbose=given.pop("verbose"),
             dump_timing=given.pop("dump_timing"),
-            server_token=given.pop("server_token"),
+            # Not an option: a command line can be read by everybody on the machine.
+            server_token=os.environ.get("FIRERTC_SERVER_TOKEN"),
         )
         if not plan.audio and not plan.video and (plan.play or plan.record):
             raise click.UsageError("--no-audio and --no-video leave nothing to play or record.")
@@ -76,12 +78,6 @@ def _call_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Write when each step was done, as JSON.",
         ),
         click.option("-v", "--verbose", is_flag=True, help="Show what the database was asked."),
-        click.option(
-            "--server-token",
-            envvar="FIRERTC_SERVER_TOKEN",
-            hidden=True,
-            help="Token made by the realm's own server; better by FIRERTC_SERVER_TOKEN.",
-        ),
     )
     wrapped: Any = with_plan
     for option in reversed(options):
