@@ -5,7 +5,7 @@
  * from the database was written by somebody else: {@link readCall} checks it.
  */
 
-import { ConfigError, DocumentMalformed } from "./errors.js";
+import { ConfigError, DocumentMalformed, FireRTCError } from "./errors.js";
 
 export const PROTOCOL_VERSION = 1;
 
@@ -301,6 +301,12 @@ export function jsonText(value: unknown, limit: number, what: string): string {
   return text;
 }
 
+/** What `JSON.stringify` is: it returns undefined for what is no value. */
+type Stringify = (
+  value: unknown,
+  replace: (name: string, part: unknown) => unknown,
+) => string | undefined;
+
 /**
  * JSON, but nothing is silently changed: `undefined`, functions and NaN are errors.
  *
@@ -309,14 +315,15 @@ export function jsonText(value: unknown, limit: number, what: string): string {
 export function strictJson(value: unknown, what: string): string {
   const refuse = (why: string): ConfigError =>
     new ConfigError(`The ${what} must be a JSON value: ${why}.`);
+  const finite = (_: string, part: unknown): unknown => {
+    if (typeof part === "number" && !Number.isFinite(part)) throw refuse("NaN and ∞ are none");
+    return part;
+  };
   let text: string | undefined;
   try {
-    text = JSON.stringify(value, (_, part: unknown) => {
-      if (typeof part === "number" && !Number.isFinite(part)) throw refuse("NaN and ∞ are none");
-      return part;
-    });
+    text = (JSON.stringify as Stringify)(value, finite);
   } catch (error) {
-    throw error instanceof ConfigError ? error : refuse(String((error as Error).message));
+    throw error instanceof FireRTCError ? error : refuse(String(error));
   }
   if (text === undefined) throw refuse(`${typeof value} is none`);
   return text;

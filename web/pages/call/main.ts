@@ -1,0 +1,298 @@
+/** The call page: from a code to a call, and back. */
+
+import { Client, openMedia, type Call, type Kind } from "firertc";
+
+import { findProject } from "../project.js";
+import { showNumbers } from "./numbers.js";
+import { drawQr } from "./qr.js";
+import {
+  addMessage,
+  drawing,
+  element,
+  hideProblem,
+  onClick,
+  say,
+  show,
+  showProblem,
+  showSwitch,
+} from "./screen.js";
+import { canDoWithout, canTryAgain, endText, problemText } from "./words.js";
+
+const WAIT_SECONDS = 600;
+const SWITCHES = { microphone: "audio", camera: "video" } as const;
+
+/** One call from the first click to its end. */
+interface Attempt {
+  readonly client: Client;
+  readonly abort: AbortController;
+  readonly tracks: Map<Kind, MediaStreamTrack>;
+  call: Call | null;
+}
+
+let current: Attempt | null = null;
+
+/** Make a call: with a code come to who waits there, without one wait. */
+async function makeCall(code: string | null, withMedia: boolean): Promise<void> {
+  hideProblem();
+  const abort = new AbortController();
+  let attempt: Attempt | null = null;
+  try {
+    const config = await findProject();
+    attempt = { client: new Client(config), abort, tracks: new Map(), call: null };
+    current = attempt;
+    if (withMedia) await openTracks(attempt);
+    show("connecting");
+    say(code ? "Connecting…" : "Making a code…");
+    const call = await (code ? come(attempt, code) : wait(attempt));
+    await converse(attempt, call);
+  } catch (error) {
+    if (!abort.signal.aborted) {
+      showProblem(problemText(error), {
+        ...(canTryAgain(error) && { again: () => void makeCall(code, withMedia) }),
+        ...(canDoWithout(error) && { without: () => void makeCall(code, false) }),
+      });
+    }
+    show("start");
+    say("");
+  } finally {
+    if (attempt) await release(attempt);
+  }
+}
+
+async function openTracks(attempt: Attempt): Promise<void> {
+  const audio = element("send-audio", "input").checked;
+  const video = element("send-video", "input").checked;
+  if (!audio && !video) return;
+  say("Asking for camera and microphone…");
+  for (const track of await openMedia({ audio, video })) {
+    attempt.tracks.set(track.kind as Kind, track);
+  }
+  showLocal(attempt);
+}
+
+async function wait(attempt: Attempt): Promise<Call> {
+  const { client, abort, tracks } = attempt;
+  const call = await client.waitAtCode({
+    media: { sending: [...tracks.values()] },
+    signal: abort.signal,
+    waitSeconds: WAIT_SECONDS,
+    onCall: (made) => {
+      watch(attempt, made);
+    },
+    onState: (state) => {
+      if (state === "connecting") show("connecting");
+    },
+  });
+  showCode(call.code);
+  await call.answered(WAIT_SECONDS, abort.signal);
+  return call;
+}
+
+async function come(attempt: Attempt, code: string): Promise<Call> {
+  const { client, abort, tracks } = attempt;
+  return await client.comeWithCode(code, {
+    media: { sending: [...tracks.values()] },
+    signal: abort.signal,
+    onCall: (made) => {
+      watch(attempt, made);
+    },
+  });
+}
+
+/** Take what comes from the other side, from before the call connects. */
+function watch(attempt: Attempt, call: Call): void {
+  attempt.call = call;
+  const remote = element("remote", "video");
+  const stream = new MediaStream();
+  remote.srcObject = stream;
+  call.link.on("track", (track) => {
+    stream.addTrack(track);
+    remote.play().catch((error: unknown) => {
+      const blocked = error instanceof DOMException && error.name === "NotAllowedError";
+      if (blocked) element("unblock", "button").hidden = false;
+    });
+  });
+  call.link.on("mute", (kinds) => {
+    const off = [kinds["audio"] && "microphone", kinds["video"] && "camera"].filter(Boolean);
+    const muted = element("muted", "p");
+    muted.hidden = off.length === 0;
+    muted.textContent = `Their ${off.join(" and ")} ${off.length > 1 ? "are" : "is"} off`;
+    element("no-picture", "p").hidden = !kinds["video"] && remote.videoWidth > 0;
+  });
+  call.link.on("pulse", (pulse) => {
+    say(pulse === "suspect" ? "The other side is silent…" : "");
+  });
+}
+
+async function converse(attempt: Attempt, call: Call): Promise<void> {
+  // The code is used up: it need not stay in the address and the history.
+  history.replaceState(null, "", location.pathname + location.search);
+  element("messages", "ol").replaceChildren();
+  show("call");
+  say("Connected");
+  showSwitches(attempt);
+  call.link.on("message", (body) => {
+    addMessage("They", typeof body === "string" ? body : JSON.stringify(body));
+  });
+  const endNumbers = showNumbers(call);
+  const end = await call.closed();
+  endNumbers();
+  element("ended-text", "p").textContent = endText(end);
+  show("ended");
+  say("");
+}
+
+/** Give everything back: camera, microphone, session. */
+async function release(attempt: Attempt): Promise<void> {
+  if (current === attempt) current = null;
+  for (const track of attempt.tracks.values()) track.stop();
+  const local = element("local", "video");
+  local.hidden = true;
+  local.srcObject = null;
+  const remote = element("remote", "video");
+  remote.srcObject = null;
+  element("no-picture", "p").hidden = false;
+  element("muted", "p").hidden = true;
+  await attempt.client.close();
+}
+
+// What is shown of one's own side.
+
+function showLocal(attempt: Attempt): void {
+  const video = attempt.tracks.get("video");
+  const local = element("local", "video");
+  local.hidden = !video?.enabled;
+  if (video) local.srcObject = new MediaStream([video]);
+}
+
+function showCode(code: string): void {
+  const link = `${location.origin}${location.pathname}${location.search}#${code}`;
+  element("shown-code", "output").textContent = code;
+  element("command", "code").textContent = `firertc call ${code}`;
+  const anchor = element("link", "a");
+  anchor.href = link;
+  anchor.textContent = link;
+  drawQr(drawing("qr"), link);
+  show("waiting");
+  say("");
+}
+
+function showSwitches(attempt: Attempt): void {
+  for (const [id, kind] of Object.entries(SWITCHES) as [keyof typeof SWITCHES, Kind][]) {
+    showSwitch(id, attempt.tracks.get(kind)?.enabled ?? false);
+  }
+  showLocal(attempt);
+}
+
+/** Turn microphone or camera on or off; one that was not sent so far is opened. */
+async function turn(kind: Kind): Promise<void> {
+  const attempt = current;
+  if (!attempt?.call) return;
+  const { link } = attempt.call;
+  let track = attempt.tracks.get(kind);
+  try {
+    if (track) {
+      track.enabled = !track.enabled;
+    } else {
+      [track] = await openMedia({ [kind]: true });
+      if (!track) return;
+      attempt.tracks.set(kind, track);
+      await link.addTrack(track);
+    }
+    hideProblem();
+    link.mute({
+      audio: attempt.tracks.get("audio")?.enabled === false,
+      video: attempt.tracks.get("video")?.enabled === false,
+    });
+  } catch (error) {
+    showProblem(problemText(error), { again: () => void turn(kind) });
+  }
+  showSwitches(attempt);
+}
+
+function giveUp(): void {
+  current?.abort.abort();
+}
+
+function begin(): void {
+  element("problem", "section").hidden = true;
+  // A code may have come with the address, or with a click on a link.
+  const code = decodeURIComponent(location.hash.slice(1));
+  element("code", "input").value = code;
+  element("start-text", "p").textContent = code
+    ? "Somebody waits for you at this code."
+    : "Start a call and share its code, or enter the code that you were given.";
+  element("start-title", "h1").textContent = code ? "Join the call" : "Call";
+}
+
+function wire(): void {
+  begin();
+  window.addEventListener("hashchange", () => {
+    if (!current) begin();
+  });
+  element("join-form", "form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    void makeCall(element("code", "input").value, true);
+  });
+  onClick("begin", () => void makeCall(null, true));
+  onClick("cancel", giveUp);
+  onClick("give-up", giveUp);
+  onClick("hang-up", () => void current?.call?.close());
+  onClick("microphone", () => void turn("audio"));
+  onClick("camera", () => void turn("video"));
+  onClick("again", () => {
+    begin();
+    show("start");
+  });
+  onClick("copy", () => {
+    const link = element("link", "a").href;
+    navigator.clipboard.writeText(link).then(
+      () => {
+        say("The link is copied.");
+      },
+      () => {
+        say("The link could not be copied: mark it and copy it by hand.");
+      },
+    );
+  });
+  wireSharing();
+  onClick("unblock", () => {
+    element("unblock", "button").hidden = true;
+    void element("remote", "video").play();
+  });
+  element("remote", "video").addEventListener("resize", () => {
+    element("no-picture", "p").hidden = element("remote", "video").videoWidth > 0;
+  });
+  element("chat-form", "form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    sendLine();
+  });
+  window.addEventListener("pagehide", () => {
+    current?.client.abandon();
+  });
+}
+
+function wireSharing(): void {
+  const button = element("share", "button");
+  button.hidden = !("share" in navigator);
+  button.addEventListener("click", () => {
+    const url = element("link", "a").href;
+    // Who closes the dialog has decided not to share.
+    navigator.share({ title: "Call", url }).catch(() => undefined);
+  });
+}
+
+function sendLine(): void {
+  const input = element("line", "input");
+  const text = input.value;
+  if (!text || !current?.call) return;
+  try {
+    current.call.link.send(text);
+    addMessage("You", text);
+    input.value = "";
+  } catch (error) {
+    say(problemText(error));
+  }
+}
+
+wire();

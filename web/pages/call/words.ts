@@ -1,0 +1,54 @@
+/** What a person is told. */
+
+import { FireRTCError, InsecureContext, MediaError, type LinkEnd } from "firertc";
+
+/** What is wrong, in words for a person. */
+export function problemText(error: unknown): string {
+  if (!(error instanceof FireRTCError)) {
+    return "Something went wrong in this page. Reload it and try again.";
+  }
+  switch (error.code) {
+    case "code-unknown":
+      return error.message;
+    case "answered-elsewhere":
+      return "Somebody else came with this code first. Ask for a new one.";
+    case "no-answer":
+      return "Nobody came in time. Start a new call and share its code.";
+    case "key-refused":
+    case "bad-config":
+      return `This page is not set up: ${error.message}`;
+    case "path-unreachable":
+      return (
+        "The other side is there, but no connection opens: a firewall may stand between. " +
+        "Try another network."
+      );
+    case "unreachable":
+    case "database-unreachable":
+    case "functions-unreachable":
+      return `The service does not answer. Check the network and try again. (${error.code})`;
+  }
+  return error.message;
+}
+
+/** Whether the call could be made without camera and microphone. */
+export function canDoWithout(error: unknown): boolean {
+  return error instanceof MediaError && !(error instanceof InsecureContext);
+}
+
+/** Whether trying again could help. */
+export function canTryAgain(error: unknown): boolean {
+  return !(error instanceof InsecureContext);
+}
+
+/** How a call ended, in words. */
+export function endText(end: LinkEnd): string {
+  switch (end.reason) {
+    case "hangup":
+      return end.byRemote ? "The other side hung up." : "You hung up.";
+    case "gone":
+      return "The other side fell silent: it may have lost its network.";
+    case "protocol-error":
+      return "The other side sent something that makes no sense.";
+  }
+  return "The connection broke. Start a new call.";
+}

@@ -1,0 +1,1 @@
+export { default } from "../sdk/eslint.config.js";

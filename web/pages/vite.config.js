@@ -1,0 +1,32 @@
+import { rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+// Into the folder that Hosting serves, beside what is written by hand there.
+const hosting = at("../public");
+const assets = "pages";
+
+export default defineConfig({
+  publicDir: false,
+  resolve: { alias: { firertc: at("../sdk/src/index.ts") } },
+  plugins: [
+    {
+      name: "remove-old-assets",
+      buildStart: () => {
+        rmSync(`${hosting}/${assets}`, { recursive: true, force: true });
+      },
+    },
+  ],
+  build: {
+    target: "es2022",
+    outDir: hosting,
+    emptyOutDir: false,
+    assetsDir: assets,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 600,
+    rollupOptions: { input: [at("call.html")] },
+  },
+});
