@@ -27,7 +27,7 @@ RETRY: Final = Retry(
     predicate=if_exception_type(api.ServiceUnavailable, api.InternalServerError),
     initial=0.1,
     maximum=1.0,
-    timeout=6.0,
+    timeout=4.0,
 )
 """The library's own tries for five minutes; somebody sits and waits here."""
 
@@ -184,4 +184,5 @@ def _explain_credentials(error: credentials.GoogleAuthError) -> FireRTCError:
 
 def _first_line(error: BaseException) -> str:
     text = error.message if isinstance(error, api.GoogleAPICallError) else str(error)
-    return str(text).partition("\n")[0].strip()[:300].rstrip(".") or type(error).__name__
+    line = str(text).partition("\n")[0].strip()[:300].rstrip(".")
+    return "".join(filter(str.isprintable, line)) or type(error).__name__
