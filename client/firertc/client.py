@@ -118,6 +118,7 @@ class Client:
         connect: Connect = "none",
         data: Any = None,
         media: Callable[[], Media] = Media,
+        on_event: Callable[[Room], None] | None = None,
         resume: str | None = None,
     ) -> Room:
         """Go into a room; see :meth:`firertc.Room.enter`.
@@ -125,9 +126,12 @@ class Client:
         :param room: its name.
         :param peer: the name to be known by; default: a random id.
         :param media: asked once for each link of a room that connects all, what it carries.
+        :param on_event: given the room before it is entered, to register for its events.
         """
         session = await self.join(room=room, peer=peer, resume=resume)
-        entered = await Room.enter(session, room, connect=connect, data=data, media=media)
+        entered = await Room.enter(
+            session, room, connect=connect, data=data, media=media, on_event=on_event
+        )
         self._open.append(entered)
         return entered
 

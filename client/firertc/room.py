@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -20,6 +20,7 @@ from .errors import (
     DatabaseUnreachable,
     DocumentMalformed,
     FireRTCError,
+    PeerGone,
     PermissionDenied,
     RoomLocked,
 )
@@ -51,6 +52,7 @@ class Room(Membership):
     * ``link`` (link), ``unlinked`` (link, end): in a room that connects all, a
     :class:`firertc.Link`
       opened or ended; ``unreachable`` (peer, error): none opened within 20 s.
+    * ``message`` (peer id, body): somebody linked to us said something.
     * ``lost`` (error): the room can no longer be listened to.
     """
 
@@ -246,6 +248,23 @@ class Room(Membership):
             return None
         finally:
             self.remove_listener("joined", check)
+
+    def send(self, body: Any, to: Iterable[str] | None = None) -> list[str]:
+        """Say something to those we are linked to: any JSON value of at most 60,000 bytes.
+
+        :param to: peer ids; default: all.
+        :returns: ids of the peers it was sent to; those of ``to`` that are not linked are left out.
+        :raises ConfigError: if it is no such value.
+        """
+        links = self.mesh.links if self.mesh is not None else {}
+        chosen = [peer for peer in (links if to is None else to) if peer in links]
+        reached = []
+        for peer in chosen:
+            # A link that ended this very moment: its peer is no longer linked.
+            with contextlib.suppress(PeerGone):
+                links[peer].link.send(body)
+                reached.append(peer)
+        return reached
 
     async def set_data(self, data: Any) -> None:
         """Change what one says of oneself; all in the room see it."""

@@ -14,6 +14,7 @@ from ..errors import EXIT_FAILED, FireRTCError
 COMMANDS: Final = {
     "call": ("call", "Call somebody: at a code, or a peer of a room."),
     "answer": ("call", "Answer a call: at a code, or as a peer of a room."),
+    "room": ("room", "Be in a room with everybody linked to everybody: room join NAME."),
     "up": ("suite", "Start the local suite: Firestore, Auth, functions, hosting."),
     "down": ("suite", "Stop the local suite."),
     "config": ("config", "Show which settings count and where they come from."),

@@ -104,9 +104,11 @@ class Conversation:
     def event(self, name: str, text: str | None, **details: Any) -> None:
         """Show something: JSON to standard output, or a line for the person."""
         if self.plan.as_json:
-            click.echo(json.dumps({"event": name, **details}, ensure_ascii=False))
+            line = json.dumps({"event": name, **details}, ensure_ascii=False)
+            # Halves of surrogate pairs, which JSON may hold and no output takes, stay escaped.
+            click.echo(line.encode("utf-8", "backslashreplace").decode())
         elif text is not None:
-            say(text)
+            say(printable(text))
 
     def code(self, code: str) -> None:
         """Show the code that somebody else must come with."""
@@ -178,7 +180,7 @@ class Conversation:
         call.link.on("message", self._show_message)
         finite: list[asyncio.Task[Any]] = []
         if self.plan.chat:
-            finite.append(asyncio.create_task(self._send_lines(call)))
+            finite.append(asyncio.create_task(self._sendlines(call)))
         if self._source is not None and self._is_finite():
             finite.append(asyncio.create_task(self._played()))
         closed = asyncio.create_task(call.closed())
@@ -220,8 +222,8 @@ class Conversation:
         # What was sent last is still on its way through the other side's jitter buffer.
         await asyncio.sleep(0.5)
 
-    async def _send_lines(self, call: Call) -> None:
-        async for line in _lines(sys.stdin):
+    async def _sendlines(self, call: Call) -> None:
+        async for line in lines(sys.stdin):
             call.link.send(line)
         await call.link.flush()
 
@@ -331,7 +333,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\t" else f"\\x{ord(c):02x}" for c in text)
 
 
-async def _lines(stream: Any) -> Any:
+async def lines(stream: Any) -> Any:
     """The lines of a stream, without their ends; reading blocks only a thread of its own."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[str | None] = asyncio.Queue()
@@ -343,8 +345,9 @@ async def _lines(stream: Any) -> Any:
 
     def read() -> None:
         try:
-            for line in stream:
-                hand_over(line.rstrip("\r\n"))
+            for line in getattr(stream, "buffer", stream):
+                text = line if isinstance(line, str) else line.decode("utf-8", "replace")
+                hand_over(text.rstrip("\r\n"))
         except (OSError, ValueError):
             pass
         hand_over(None)
