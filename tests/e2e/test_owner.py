@@ -166,8 +166,10 @@ def test_alias(run: Run, name: str) -> None:
     assert join(alias, "https://a.example.org", token=make_token(alias, secret)) == "forged-token"
 
 
-def test_list(run: Run, name: str) -> None:
-    first, secret = made(run("keys", "create", name, "--label", "one\x1b[31m", "--origin", APP))
+def test_list(run: Run, name: str, admin_sync: Client) -> None:
+    first, secret = made(run("keys", "create", name, "--origin", APP))
+    # Whoever else may write to the database may have written this.
+    admin_sync.document(f"keys/{first}").update({"label": "one\x1b[31m"})
     second, other_secret = made(run("keys", "alias", first))
     shown = run("keys", "list", name)
     header, *rows = (line.split("\t") for line in shown.out.splitlines())
@@ -302,6 +304,14 @@ def test_impossible_secret_file(run: Run, name: str, tmp_path: Path, admin_sync:
         (["create", "REALM", "--limit", "size=1"], 2, "is no limit"),
         (["create", "REALM", "--limit", "role=owner"], 2, "subscriber, publisher, moderator"),
         (["create", "REALM", "--label", "x" * 201], 2, "200 at most"),
+        (["create", "REALM", "--label", "\udcff"], 2, "one line of text"),
+        (["create", "REALM", "--label", "a\nb"], 2, "one line of text"),
+        (["create", "REALM", "--origin", "\udcff"], 2, "no origin pattern"),
+        (["create", "REALM", "--limit", "\udcff"], 2, "is no limit"),
+        (["create", "REALM\udcff"], 2, "realm name"),
+        (["rotate", "\udcff"], 1, "no such key"),
+        (["list", "--database", "\udcff"], 2, "firertc: "),
+        (["list", "--project", "\udcff"], 2, "firertc: "),
         (["create", "REALM" * 7], 2, "realm name is too long"),
         (["create", ""], 2, "at least one character"),
         (["create", "REALM", *["--origin", "*"], "--database", "a/b"], 1, "firertc: "),

@@ -61,6 +61,9 @@ def connect(config: Config) -> Iterator[firestore.Client]:
     :raises Denied: the credentials are refused, or may not use this database.
     :raises DatabaseUnreachable: it does not answer.
     """
+    for name in (config.project, config.database):
+        if not name.isprintable():
+            raise ConfigError(f"There is no project or database {name!r}.")
     try:
         database = _client(config)
     except credentials.GoogleAuthError as error:

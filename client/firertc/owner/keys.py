@@ -228,6 +228,8 @@ def _fields(
         programs = not patterns
     if not patterns and not programs:
         raise ConfigError("Nobody could use this key: give it an --origin, or allow --programs.")
+    if not label.isprintable():
+        raise ConfigError("The label must be one line of text, without control characters.")
     if len(label) > LABEL_CHARS:
         raise ConfigError(f"The label has {len(label)} characters, {LABEL_CHARS} at most.")
     return {
