@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ConfigError, ProtocolError
+from .schema import compact_json
 
 LABEL = "firertc"
 CHANNEL_ID = 0
@@ -117,14 +118,14 @@ def decode(text: str | bytes) -> Frame | None:
     if not isinstance(text, str) or len(text) > FRAME_BYTES:
         raise ProtocolError("The other side sent something on the control channel that is no text.")
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise ProtocolError("The other side sent something that is no JSON.") from None
     if not isinstance(content, dict):
         raise ProtocolError("The other side sent JSON that is no object.")
     try:
         return _decode(content)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise ProtocolError(
             f"The other side sent a malformed {str(content.get('t'))[:20]!r}."
         ) from None
@@ -152,6 +153,11 @@ def _decode(content: dict[str, Any]) -> Frame | None:
     return None
 
 
+def _no_constant(name: str) -> None:
+    # Python's parser takes NaN and Infinity, which no other side could read.
+    raise ValueError(f"{name} is no JSON")
+
+
 def _number(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("no number")
@@ -177,11 +183,7 @@ class Outbox:
 
         :raises ConfigError: if it is no JSON value, or its JSON is over 60,000 bytes.
         """
-        try:
-            text = json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"A message must be a JSON value: {error}.") from None
-        size = len(text.encode())
+        size = len(compact_json(body, what="message").encode())
         if size > BODY_BYTES:
             raise ConfigError(
                 f"The message has {size} bytes of JSON, {BODY_BYTES} at most: cut it."

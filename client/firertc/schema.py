@@ -65,9 +65,11 @@ def encode_id(name: str, *, limit: int, what: str) -> str:
     """
     if not name:
         raise ConfigError(f"A {what} needs a name of at least one character.")
-    encoded = "".join(
-        chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in name.encode("utf-8")
-    )
+    try:
+        raw = name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ConfigError(f"The {what} name holds bytes that are no UTF-8 text.") from None
+    encoded = "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in raw)
     if encoded.startswith("__") and encoded.endswith("__"):
         encoded = "%5F" + encoded[1:]
     if len(encoded) > limit:
@@ -318,15 +320,25 @@ def timestamp(unix_seconds: float) -> datetime:
     return datetime.fromtimestamp(unix_seconds, UTC)
 
 
+def compact_json(value: Any, *, what: str) -> str:
+    """Free-form data as JSON text.
+
+    :raises ConfigError: if it is no JSON value.
+    """
+    try:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8")  # refuses halves of surrogate pairs, as Firestore does
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"The {what} must be a JSON value: {error}.") from None
+    return text
+
+
 def json_text(value: Any, *, limit: int, what: str) -> str:
     """Free-form data as bounded JSON text.
 
     :raises ConfigError: if it is no JSON value or too long.
     """
-    try:
-        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"The {what} must be a JSON value: {error}.") from None
+    text = compact_json(value, what=what)
     if len(text) > limit:
         raise ConfigError(f"The {what} has {len(text)} characters of JSON, {limit} at most.")
     return text

@@ -1,0 +1,5 @@
+"""``python -m firertc``."""
+
+from .cli import main
+
+main()
