@@ -170,8 +170,8 @@ export class Connection {
     await this.pc.setLocalDescription(description);
     await Promise.race([enough, sleep(GATHER_GRACE_SECONDS)]);
     this.#described = true;
-    const sdp = this.pc.localDescription?.sdp ?? "";
-    return this.#gathered ? { sdp: markComplete(sdp), complete: true } : { sdp, complete: false };
+    const complete = this.#gathered;
+    return { sdp: spreadCandidates(this.pc.localDescription?.sdp ?? "", complete), complete };
   }
 
   #onCandidate(candidate: RTCIceCandidate | null): void {
@@ -311,10 +311,14 @@ export function isComplete(sdp: string): boolean {
   return sdp.split(/\r?\n/).some((line) => line.trim() === END_MARK);
 }
 
-/** Say at the end of the first section, which all others share, that no more will come. */
-export function markComplete(sdp: string): string {
-  const first = sdp.indexOf("\nm=");
-  const second = sdp.indexOf("\nm=", first + 1);
-  const end = second < 0 ? sdp.length : second + 1;
-  return `${sdp.slice(0, end)}${END_MARK}\r\n${sdp.slice(end)}`;
+/**
+ * Say in every section what browsers say in the first, which the others share: the candidates, and
+ * that no more will come. aiortc 1.16 with max-bundle takes those of the last section alone.
+ */
+export function spreadCandidates(sdp: string, complete: boolean): string {
+  const [head = "", ...sections] = sdp.split(/^(?=m=)/m);
+  const lines = sections.flatMap((section) => section.match(/^a=candidate:.*\r\n/gm) ?? []);
+  const said = [...new Set(lines), ...(complete ? [`${END_MARK}\r\n`] : [])].join("");
+  const bare = sections.map((section) => section.replace(/^a=candidate:.*\r\n/gm, ""));
+  return head + bare.map((section) => section + said).join("");
 }
