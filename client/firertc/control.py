@@ -1,7 +1,7 @@
 """What is said on a link's control channel: messages, numbering and acknowledgement, without I/O.
 
 The control channel is a data channel negotiated out of band (id 0, label ``firertc``, ordered and
-reliable). Every message is one JSON object with a type ``t`` (docs/protocol.md, section 7). What
+reliable). Every message is one JSON object with a type ``t`` (docs/protocol.md, section 8). What
 the other side sends is checked here.
 """
 

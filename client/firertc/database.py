@@ -154,6 +154,8 @@ class Database:
             ("grpc.use_local_subchannel_pool", 1),
         ]
         if self.emulator:
+            # It is on this machine or near it, not behind the proxy that leads out.
+            options.append(("grpc.enable_http_proxy", 0))
             self._channel = grpc.aio.insecure_channel(self.emulator, options=options)
         else:
             self._channel = grpc.aio.secure_channel(
@@ -171,12 +173,8 @@ class Database:
         """The generated client, for the listener."""
         return self._api
 
-    async def metadata(self) -> list[tuple[str, str]]:
-        """What signs and routes a request."""
-        return self.signed(await self.tokens.token())
-
     def signed(self, token: str) -> list[tuple[str, str]]:
-        """Metadata for a request with this token."""
+        """Metadata that signs and routes a request."""
         return [
             ("authorization", f"Bearer {token}"),
             ("google-cloud-resource-prefix", self.name),

@@ -14,6 +14,7 @@
         * :exc:`RoomFull` — the room is at its capacity
         * :exc:`SessionExpired` — the session is over and could not be renewed
         * :exc:`PermissionDenied` — the rules refused a read or a write
+    * :exc:`Unknown` — there is no such key or room (owner's commands)
     * :exc:`CallError` — a call did not come about, or ended
         * :exc:`CodeUnknown` — nobody waits at this code: mistyped, used or expired
         * :exc:`NoAnswer` — it rang, nobody answered in time
@@ -70,6 +71,7 @@ __all__ = [
     "RoomLocked",
     "SealBroken",
     "SessionExpired",
+    "Unknown",
     "Unreachable",
 ]
 
@@ -172,6 +174,12 @@ class PermissionDenied(Denied):
     """The security rules refused a read or a write."""
 
     code = "permission-denied"
+
+
+class Unknown(FireRTCError):
+    """There is no such key or room in this project."""
+
+    code = "not-found"
 
 
 class CallError(FireRTCError):

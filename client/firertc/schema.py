@@ -70,7 +70,7 @@ def encode_id(name: str, *, limit: int, what: str) -> str:
     except UnicodeEncodeError:
         raise ConfigError(f"The {what} name holds bytes that are no UTF-8 text.") from None
     encoded = "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in raw)
-    if encoded.startswith("__") and encoded.endswith("__"):
+    if len(encoded) >= 4 and encoded.startswith("__") and encoded.endswith("__"):
         encoded = "%5F" + encoded[1:]
     if len(encoded) > limit:
         raise ConfigError(

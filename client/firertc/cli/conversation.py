@@ -22,6 +22,7 @@ from ..link import LinkEnd
 from ..negotiation import CallState
 from ..timing import Timing
 from .running import say
+from .tables import printable
 
 if TYPE_CHECKING:
     from aiortc import MediaStreamTrack
@@ -326,11 +327,6 @@ class Conversation:
             self.plan.dump_timing.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
         except OSError as reason:
             say(f"firertc: {self.plan.dump_timing} can't be written: {reason.strerror}")
-
-
-def printable(text: str) -> str:
-    """Text from elsewhere for a terminal: control characters, which could command it, are shown."""
-    return "".join(c if c.isprintable() or c in "\t" else f"\\x{ord(c):02x}" for c in text)
 
 
 async def lines(stream: Any) -> Any:

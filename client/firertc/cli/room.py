@@ -210,7 +210,7 @@ class Stay:
         )
 
     def _heard(self, peer: str, body: Any) -> None:
-        from .conversation import printable
+        from .tables import printable
 
         if self.as_json:
             self._show("message", "", peer=_name(peer), body=body)
@@ -219,8 +219,8 @@ class Stay:
             click.echo(printable(f"{_name(peer)}: {text}"))
 
     def _show(self, event: str, text: str, **details: Any) -> None:
-        from .conversation import printable
         from .running import say
+        from .tables import printable
 
         if self.as_json:
             line = json.dumps({"event": event, **details}, ensure_ascii=False)

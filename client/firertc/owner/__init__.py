@@ -9,7 +9,8 @@ default credentials say (``GOOGLE_APPLICATION_CREDENTIALS``, ``gcloud``, or the 
 Everything here blocks: for scripts, cron jobs and servers, not for an event loop.
 """
 
-from .access import Unknown, connect, server_time
+from ..errors import Unknown
+from .access import connect, server_time
 from .keys import (
     Key,
     NewKey,

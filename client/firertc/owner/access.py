@@ -44,12 +44,6 @@ LOG_IN: Final = (
 )
 
 
-class Unknown(FireRTCError):
-    """There is no such key or room in this project."""
-
-    code = "not-found"
-
-
 @contextlib.contextmanager
 def connect(config: Config) -> Iterator[firestore.Client]:
     """The project's database with the owner's rights, for a ``with`` block.

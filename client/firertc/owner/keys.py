@@ -16,9 +16,9 @@ from typing import Any, Final
 from google.api_core.exceptions import AlreadyExists, NotFound
 from google.cloud import firestore
 
-from ..errors import ConfigError
+from ..errors import ConfigError, Unknown
 from ..schema import REALM_ID_BYTES, encode_id
-from .access import ONCE, Unknown
+from .access import ONCE
 from .documents import Snapshot
 from .origins import origin_pattern
 

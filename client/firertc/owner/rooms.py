@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from google.cloud import firestore
 
-from ..errors import FireRTCError
+from ..errors import FireRTCError, Unknown
 from ..schema import REALM_ID_BYTES, ROOM_ID_BYTES, decode_id, encode_id
-from .access import ONCE, Unknown, server_time
+from .access import ONCE, server_time
 from .documents import ROOM_CHILDREN, Reference, Snapshot, pages
 
 __all__ = ["CallInProgress", "Present", "Room", "close_room", "list_rooms", "show_room"]
