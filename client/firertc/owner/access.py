@@ -18,7 +18,7 @@ from google.cloud import firestore
 from ..config import Config
 from ..errors import ConfigError, DatabaseUnreachable, Denied, FireRTCError
 
-__all__ = ["ONCE", "Unknown", "connect", "server_time"]
+__all__ = ["ONCE", "connect", "server_time"]
 
 ATTEMPT_SECONDS: Final = 10.0
 """The longest that one try of a request may take."""
