@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from firertc.suite import LocalSuite
+from firertc.suite.addresses import HOST
 from firertc.suite.supervisor import MARK, descendants
 
 from .clips import write_camera, write_microphone
@@ -137,8 +138,11 @@ def open_page(pages: None, suite: LocalSuite, browser: Browser) -> Iterator[Open
     """Opens the call page; at the end no page may have complained."""
     opened: list[CallPage] = []
 
-    def open_it(fragment: str = "", *, within: Browser = browser, query: str = "") -> CallPage:
-        page = CallPage.open(within, f"{suite.addresses.hosting}/call{query}{fragment}")
+    def open_it(
+        fragment: str = "", *, within: Browser = browser, query: str = "", host: str = HOST
+    ) -> CallPage:
+        hosting = suite.addresses.hosting.replace(HOST, host)
+        page = CallPage.open(within, f"{hosting}/call{query}{fragment}")
         opened.append(page)
         return page
 

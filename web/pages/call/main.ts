@@ -1,6 +1,6 @@
 /** The call page: from a code to a call, and back. */
 
-import { Client, openMedia, type Call, type Kind } from "firertc";
+import { Client, InsecureContext, openMedia, type Call, type Kind } from "firertc";
 
 import { findProject } from "../project.js";
 import { showNumbers } from "./numbers.js";
@@ -19,6 +19,9 @@ import {
 import { canDoWithout, canTryAgain, endText, problemText } from "./words.js";
 
 const WAIT_SECONDS = 600;
+const INSECURE =
+  "Browsers give camera, microphone and encryption only to pages from HTTPS or localhost: " +
+  "open this page at an address that begins with https.";
 const SWITCHES = { microphone: "audio", camera: "video" } as const;
 
 /** One call from the first click to its end. */
@@ -37,6 +40,7 @@ async function makeCall(code: string | null, withMedia: boolean): Promise<void> 
   const abort = new AbortController();
   let attempt: Attempt | null = null;
   try {
+    if (!isSecureContext) throw new InsecureContext(INSECURE);
     const config = await findProject();
     attempt = { client: new Client(config), abort, tracks: new Map(), call: null };
     current = attempt;

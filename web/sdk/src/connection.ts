@@ -68,6 +68,8 @@ export class Connection {
   readonly #late: string[] = [];
   #described = false;
   #gathered = false;
+  /** A candidate has an mDNS name in place of its address. */
+  #hidden = false;
   #found: () => void = () => undefined;
   #send: ((texts: string[]) => void) | null = null;
   #batch: ReturnType<typeof setTimeout> | undefined;
@@ -170,15 +172,19 @@ export class Connection {
     await this.pc.setLocalDescription(description);
     await Promise.race([enough, sleep(GATHER_GRACE_SECONDS)]);
     this.#described = true;
-    const complete = this.#gathered;
+    // Who can't resolve the names (aiortc, where multicast is shut out) learns our addresses from
+    // our checks, but would give up at once if told that nothing more comes.
+    const complete = this.#gathered && !this.#hidden;
     return { sdp: spreadCandidates(this.pc.localDescription?.sdp ?? "", complete), complete };
   }
 
   #onCandidate(candidate: RTCIceCandidate | null): void {
     if (candidate?.candidate === "") return; // The end of one generation; null is the end of all.
     if (!candidate) this.#gathered = true;
+    if (candidate?.address?.endsWith(".local")) this.#hidden = true;
     this.#found();
     if (!this.#described) return; // It is in the description.
+    if (!candidate && this.#hidden) return; // As above.
     this.#late.push(candidate ? JSON.stringify(candidate) : END_OF_CANDIDATES);
     this.#schedule();
   }

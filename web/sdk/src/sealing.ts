@@ -5,7 +5,7 @@
  * and the key that seals what is in it; the code itself never reaches the database.
  */
 
-import { CodeUnknown, SealBroken } from "./errors.js";
+import { CodeUnknown, InsecureContext, SealBroken } from "./errors.js";
 import { toBase64Url } from "./schema.js";
 
 export const CODE_WORDS = 4;
@@ -184,8 +184,14 @@ function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
  *
  * @param code in its normal form.
  * @param project Firebase project id; part of the salt.
+ * @throws InsecureContext if the page was not loaded from HTTPS or localhost.
  */
 export async function stretch(code: string, project: string): Promise<Seal> {
+  if (!isSecureContext) {
+    throw new InsecureContext(
+      "Browsers encrypt only for pages from HTTPS or localhost: open this page at such an address.",
+    );
+  }
   const { scryptAsync } = await import("@noble/hashes/scrypt.js");
   const salt = utf8.encode(`${VERSION}/code/${project}`);
   const stretched = await scryptAsync(utf8.encode(code), salt, {
