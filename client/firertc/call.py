@@ -17,7 +17,7 @@ from aiortc import MediaStreamTrack
 
 from . import negotiation, schema
 from .connection import Connection, is_complete
-from .database import Create, Replace, Update
+from .database import PATIENCE_SECONDS, Create, Replace, Update
 from .errors import (
     AnsweredElsewhere,
     Busy,
@@ -28,12 +28,12 @@ from .errors import (
     PeerGone,
     Rejected,
 )
-from .link import Link, LinkEnd, Side
+from .link import Link, LinkEnd, LinkState, Side
 from .negotiation import NEXT_STATES, Accept, CallState, Over
 from .schema import Call as CallFields
 from .sealing import Seal, new_code, normalize_code, stretch_aside
 from .session import Session
-from .signaling import CallDocument, Part, Terms, unknown_code
+from .signaling import DISCARD_SECONDS, CallDocument, Part, Terms, unknown_code
 from .timing import Timing
 
 WAIT_SECONDS = 600.0
@@ -92,6 +92,7 @@ class Call:
         )
         self.link = Link(self.connection, side)
         self._trickling: asyncio.Task[None] | None = None
+        self._discarding: asyncio.Task[None] | None = None
         self._ours = False
         """Whether there may be a document that we have to delete."""
         self._complete = True
@@ -125,8 +126,8 @@ class Call:
         self.placed()
 
     async def answered(self, timeout: float) -> None:
-        """Wait for the answer, take it, and wait until the link is open; then nothing is left in
-        the database.
+        """Wait for the answer, take it, and wait until the link is open; then the document is
+        deleted.
 
         :param timeout: seconds for the answer to come; the link has 20 s more.
         :raises NoAnswer: if nobody answers in time.
@@ -182,7 +183,21 @@ class Call:
         :raises NoAnswer: if the caller has given up.
         :raises PathUnreachable: if the link doesn't open.
         """
-        await self.document.answer(await self.prepare_answer(call))
+        change = await self.prepare_answer(call)
+        opening = asyncio.create_task(self.link.opened(None))
+        writing = asyncio.create_task(self.document.answer(change))
+        try:
+            # If the link opens the answer has arrived, even if the database's reply was lost.
+            await asyncio.wait({opening, writing}, return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done():
+                await writing
+        except CallError:
+            if self.link.state is not LinkState.OPEN:
+                raise
+        finally:
+            for task in (opening, writing):
+                task.cancel()
+            await asyncio.gather(opening, writing, return_exceptions=True)
         await self.follow(call)
 
     async def prepare_answer(self, call: CallFields) -> Update:
@@ -259,8 +274,12 @@ class Call:
         await self._stop_trickling()
         if self._ours:
             self._ours = False
-            await self.document.discard()
-            self.timing.mark("document deleted")
+            self._discarding = asyncio.create_task(self._discard(), name="firertc-discard")
+
+    async def _discard(self) -> None:
+        """Beside the call: a database that is away for a while must not hold it up."""
+        await self.document.discard(PATIENCE_SECONDS)
+        self.timing.mark("document deleted")
 
     async def _stop_trickling(self) -> None:
         if self._trickling is not None:
@@ -296,6 +315,10 @@ class Call:
         if self._ours:
             self._ours = False
             await self.document.discard()
+        if self._discarding is not None:
+            await asyncio.wait({self._discarding}, timeout=DISCARD_SECONDS)
+            self._discarding.cancel()
+            await asyncio.gather(self._discarding, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -314,7 +337,9 @@ _REASONS: Mapping[str, Callable[[], CallError]] = {
     "busy": lambda: Busy("The other side is in another call."),
     "cancelled": lambda: Cancelled("The caller gave up."),
     "answered-elsewhere": lambda: AnsweredElsewhere("Somebody else answered this call first."),
-    "gone": lambda: PeerGone("The call's document was deleted before anybody answered."),
+    "gone": lambda: PeerGone(
+        "The other side left, or the call's document was deleted, before anybody answered."
+    ),
     "no-answer": lambda: NoAnswer("Nobody answered in time."),
 }
 

@@ -109,17 +109,17 @@ class Link(AsyncIOEventEmitter):
 
     # Opening and ending.
 
-    async def opened(self, timeout: float = UNREACHABLE_SECONDS) -> None:
+    async def opened(self, timeout: float | None = UNREACHABLE_SECONDS) -> None:
         """Wait until the control channel is open.
 
-        :param timeout: seconds.
+        :param timeout: seconds; None: as long as it takes, or until the link is closed.
         :raises PathUnreachable: if it doesn't open in time, or can't.
         """
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.shield(self._opened)
         except TimeoutError:
-            raise PathUnreachable(_no_path(timeout)) from None
+            raise PathUnreachable(f"{_NO_PATH} Tried for {timeout:.0f} s.") from None
 
     async def closed(self) -> LinkEnd:
         """Wait until the link has ended, and say how."""
@@ -367,7 +367,3 @@ _NO_PATH = (
     "side may have vanished, or a firewall stands between: set up a TURN server "
     "(docs/deploying.md)."
 )
-
-
-def _no_path(seconds: float) -> str:
-    return f"{_NO_PATH} Tried for {seconds:.0f} s."

@@ -16,6 +16,7 @@ from .errors import FireRTCError
 from .negotiation import CallState
 from .schema import Peer
 from .session import Session
+from .signaling import DISCARD_SECONDS
 
 ELSEWHERE_SECONDS = 2.0
 """How long a ring that was answered elsewhere stays readable, so that the others learn why it
@@ -42,6 +43,8 @@ class Membership(AsyncIOEventEmitter):
         self._attempts: dict[str, int] = {}
         self._calls: set[Call] = set()
         self._dismissing: set[asyncio.Task[None]] = set()
+        self._ending = asyncio.Event()
+        """Set once nobody need be told any more why a call stopped."""
 
     @property
     def others(self) -> list[str]:
@@ -66,23 +69,21 @@ class Membership(AsyncIOEventEmitter):
         """End a call that waits, leaving the reason readable for 2 s."""
 
         async def work() -> None:
-            with contextlib.suppress(FireRTCError):
-                await call.document.end(reason)
-                await asyncio.sleep(ELSEWHERE_SECONDS if reason == "answered-elsewhere" else 0)
+            with contextlib.suppress(FireRTCError, TimeoutError):
+                async with asyncio.timeout(DISCARD_SECONDS):
+                    await call.document.end(reason)
+                if reason == "answered-elsewhere":
+                    async with asyncio.timeout(ELSEWHERE_SECONDS):
+                        await self._ending.wait()
+            await call.close(reason)
 
-        async def end() -> None:
-            try:
-                await work()
-            finally:
-                await call.close(reason)
-
-        task = asyncio.create_task(end())
+        task = asyncio.create_task(work())
         self._dismissing.add(task)
         task.add_done_callback(self._dismissing.discard)
 
     async def end_calls(self) -> None:
         """End the calls that belong to the room, at once."""
-        for task in self._dismissing:
-            task.cancel()
+        # Not cancelled: a call that is being closed still has its document to delete.
+        self._ending.set()
         await asyncio.gather(*self._dismissing, return_exceptions=True)
         await asyncio.gather(*(call.close() for call in self._calls))

@@ -14,7 +14,7 @@ from typing import Any
 
 from . import schema
 from .call import Call, Media
-from .errors import CallError, FireRTCError, NoAnswer
+from .errors import FireRTCError, NoAnswer
 from .membership import Membership
 from .negotiation import Over, callee_step
 from .schema import Call as CallFields
@@ -146,7 +146,7 @@ async def place(
     """Let it ring, without waiting for an answer."""
     target = room.peers.get(peer)
     if target is None:
-        here = ", ".join(sorted(schema.decode_id(p) for p in room.others)) or "nobody"
+        here = ", ".join(sorted(repr(schema.decode_id(p)) for p in room.others)) or "nobody"
         raise NoAnswer(f"{schema.decode_id(peer)!r} is not in the room. There: {here}.")
     attempt = room.next_attempt(peer)
     path = f"{room.calls_path}/{schema.direct_id(room.session.peer, peer, attempt)}"
@@ -180,7 +180,7 @@ async def ring_first(
 ) -> Call:
     """Call several peers at once; the first to accept gets the call, the others learn that.
 
-    :raises NoAnswer: if none of them accepts.
+    :raises NoAnswer: (or another error) if none of them accepts: why the last one didn't.
     """
     targets = list(peers)
     if len(targets) > 1 and media.sending:
@@ -194,27 +194,33 @@ async def ring_first(
         ]
     else:
         medias = [media] * len(targets)
-    calls = [
-        await place(room, peer, part, timeout=timeout, metadata=metadata)
-        for peer, part in zip(targets, medias, strict=True)
-    ]
-    waiting = {asyncio.create_task(call.answered(timeout)): call for call in calls}
+    calls: list[Call] = []
+
+    async def attempt(peer: str, part: Media) -> Call:
+        call = await place(room, peer, part, timeout=timeout, metadata=metadata)
+        calls.append(call)
+        await call.answered(timeout)
+        return call
+
+    pending = {
+        asyncio.create_task(attempt(peer, part)) for peer, part in zip(targets, medias, strict=True)
+    }
+    tasks = tuple(pending)
     winner: Call | None = None
-    last: CallError | None = None
+    last: FireRTCError | None = None
     try:
-        pending = set(waiting)
         while pending and winner is None:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 try:
-                    task.result()
-                    winner = winner or waiting[task]
-                except CallError as error:
+                    winner = winner or task.result()
+                except FireRTCError as error:
+                    # One who isn't there, says no or sends nonsense doesn't spoil it for the rest.
                     last = error
     finally:
-        for task in waiting:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for call in calls:
             if call is not winner:
                 room.dismiss(call, "answered-elsewhere" if winner else "cancelled")

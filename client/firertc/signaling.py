@@ -32,6 +32,9 @@ from .values import SERVER_TIME, Append
 
 Part = Literal["offer", "answer"]
 
+DISCARD_SECONDS = 5.0
+"""How long the way out waits for the database; after that the lease deletes the document."""
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -210,7 +213,7 @@ class CallDocument:
             changes.append(Delete(self._counter))
         await self.session.database.commit(*changes)
 
-    async def discard(self, patience_seconds: float = 5.0) -> None:
+    async def discard(self, patience_seconds: float = DISCARD_SECONDS) -> None:
         """Delete the document if that is possible; else its lease ends it.
 
         For the way out: whatever goes wrong here must not hide why we are leaving.
