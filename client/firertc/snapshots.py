@@ -103,6 +103,11 @@ class Snapshots:
         self._task: asyncio.Task[None] | None = None
         self._reopen = asyncio.Event()
         self._streaming = False
+        self._token = ""
+        self._refused = ""
+        """The token that the server no longer takes."""
+        self._renewed = False
+        """Whether the token is a fresh one, got because the server refused the one before."""
         self.reopened = 0
         """How often the stream was opened again; for tests and diagnosis."""
 
@@ -111,8 +116,7 @@ class Snapshots:
 
         :param watched: a document's path from ``realms/`` on, or a query.
         """
-        listener = Listener(self, self._next_target, watched)
-        self._next_target += 1
+        listener = Listener(self, self._number(), watched)
         self._targets.add(listener.target)
         self._listeners[listener.target] = listener
         if self._streaming:
@@ -122,15 +126,20 @@ class Snapshots:
             self._task = asyncio.create_task(self._run(), name="firertc-snapshots")
         return listener
 
+    def _number(self) -> int:
+        number, self._next_target = self._next_target, self._next_target + 1
+        return number
+
     def drop(self, listener: Listener) -> None:
         """Stop listening; see :meth:`Listener.close`."""
         if self._listeners.pop(listener.target, None) is None:
             return
         self._targets.remove(listener.target)
         if self._streaming:
-            self._requests.put_nowait(
-                ListenRequest(database=self._database.name, remove_target=listener.target)
-            )
+            self._unlisten(listener.target)
+
+    def _unlisten(self, target: int) -> None:
+        self._requests.put_nowait(ListenRequest(database=self._database.name, remove_target=target))
 
     def reopen(self) -> None:
         """Open the stream anew, where it left off: the user's token has changed."""
@@ -158,15 +167,21 @@ class Snapshots:
             except (api.GoogleAPICallError, AioRpcError, StreamEnded) as error:
                 if self._fatal(error):
                     return
-                self._database.outage(True)
                 if isinstance(error, api.Unauthenticated):
-                    with contextlib.suppress(FireRTCError):
-                        await self._database.tokens.refresh("")
+                    self._refused = self._token
+                elif not isinstance(error, StreamEnded):
+                    self._database.outage(True)
             except Unreachable:
                 # The token could not be renewed for now.
                 self._database.outage(True)
             except FireRTCError as error:
                 self._fail_all(error)
+                return
+            except Exception as error:
+                # Whatever it is, whoever listens must not wait for ever.
+                failure = FireRTCError(f"Listening to the database failed: {error!r}.")
+                failure.__cause__ = error
+                self._fail_all(failure)
                 return
             if loop.time() - began > HEALTHY_SECONDS:
                 pause = BACKOFF_FIRST_SECONDS
@@ -176,7 +191,11 @@ class Snapshots:
 
     async def _stream(self) -> None:
         """One life of the stream; returns when it is to be opened again at once."""
+        if self._refused:
+            await self._database.tokens.refresh(self._refused)
+            self._refused, self._renewed = "", True
         self._reopen.clear()
+        self._token = await self._database.tokens.token()
         requests: asyncio.Queue[ListenRequest | None] = asyncio.Queue()
         self._requests = requests
         self._targets.reopened()
@@ -187,7 +206,7 @@ class Snapshots:
         try:
             stream = await self._database.client.listen(
                 requests=_drain(requests),
-                metadata=await self._database.metadata(),
+                metadata=self._database.signed(self._token),
                 timeout=None,
                 retry=None,
             )
@@ -211,6 +230,7 @@ class Snapshots:
 
     async def _read(self, stream: Any) -> None:
         async for response in stream:
+            self._renewed = False
             self._database.outage(False)
             for message in self._messages(response):
                 for outcome in self._targets.receive(message):
@@ -228,11 +248,13 @@ class Snapshots:
             case Failure(_, code, reason):
                 self.drop(listener)
                 listener.put(_error(listener.watched, code, reason))
-            case Relisten(target):
-                self._targets.forget(target)
-                self._requests.put_nowait(
-                    ListenRequest(database=self._database.name, remove_target=target)
-                )
+            case Relisten(target, served):
+                if served:
+                    self._unlisten(target)
+                del self._listeners[target]
+                listener.target = self._number()
+                self._listeners[listener.target] = listener
+                self._targets.move(target, listener.target)
                 self._requests.put_nowait(self._add(listener))
 
     def _add(self, listener: Listener) -> ListenRequest:
@@ -285,7 +307,8 @@ class Snapshots:
 
     def _fatal(self, error: Exception) -> bool:
         """Whether the stream as a whole was refused; then every listener is told."""
-        if not isinstance(error, api.PermissionDenied | api.InvalidArgument):
+        refused = isinstance(error, api.PermissionDenied | api.InvalidArgument)
+        if not refused and not (isinstance(error, api.Unauthenticated) and self._renewed):
             return False
         self._fail_all(PermissionDenied("The database refuses to be listened to. Join again."))
         return True

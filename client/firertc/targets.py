@@ -110,9 +110,15 @@ class Failure:
 
 @dataclass(frozen=True)
 class Relisten:
-    """What is held of this target can't be trusted: listen anew, without a resume token."""
+    """What is held of this target can't be trusted: listen anew, without a resume token.
+
+    Under another number (:meth:`Targets.move`): what is still under way for this one is not for the
+    new one.
+    """
 
     target: int
+    served: bool
+    """Whether the server still serves it, and must be told to stop."""
 
 
 Outcome = Snapshot | Failure | Relisten
@@ -159,12 +165,13 @@ class Targets:
             if not state.resume_token:
                 self._clear(state)
 
-    def forget(self, target: int) -> None:
-        """Drop a target's resume token and documents: it is listened to from the start."""
-        state = self._targets[target]
+    def move(self, target: int, to: int) -> None:
+        """Listen to a target from the start, under another number; what was told stays told."""
+        state = self._targets.pop(target)
         state.resume_token = b""
         state.current = False
         self._clear(state)
+        self._targets[to] = state
 
     def receive(self, message: Message) -> list[Outcome]:
         """Take one message of the server's.
@@ -197,7 +204,7 @@ class Targets:
                     return list(self._tell())
             case Count(target, count):
                 if target in self._targets and len(self._targets[target].documents) != count:
-                    return [Relisten(target)]
+                    return [Relisten(target, served=True)]
             case Removed(targets, code, reason):
                 return list(self._refused(targets, code, reason))
             case Added():
@@ -245,6 +252,6 @@ class Targets:
                 continue
             if code not in (PERMISSION_DENIED, UNAUTHENTICATED) and self.resume_token(target):
                 # An expired resume token is refused in many words; the target itself may be fine.
-                yield Relisten(target)
+                yield Relisten(target, served=False)
             else:
                 yield Failure(target, code, reason)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from google.cloud.firestore_v1.types import ArrayValue, DocumentTransform, MapValue, Value
 from google.protobuf.timestamp_pb2 import Timestamp
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _ServerTime:
@@ -65,7 +67,8 @@ def decode(value: Any) -> Any:
         return [decode(inner) for inner in value.array_value.values]
     if kind == "timestamp_value":
         stamp = value.timestamp_value
-        return datetime.fromtimestamp(stamp.seconds + stamp.nanos / 1e9, UTC)
+        # Not by way of a float, which rounds the last moment of the year 9999 into the next.
+        return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
     if kind is None or kind == "null_value":
         return None
     return getattr(value, kind)
