@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 
 from google.cloud.firestore import Client as Owner
+
+CLEAN_SECONDS = 20.0
+"""How long the functions may take to clean up after who leaves, on a busy machine."""
 
 BOOKS = frozenset({"ids", "usage"})
 """Collections that the functions keep for the realm: registrations and counters."""
@@ -25,3 +31,11 @@ def remains(owner: Owner, realm: str) -> list[str]:
 
     walk(owner.document(f"realms/{realm}"))
     return sorted(found)
+
+
+async def emptied(left: Callable[[], list[str]]) -> None:
+    """Wait until nothing is left: what the last peer of a room leaves, the functions delete."""
+    give_up = time.monotonic() + CLEAN_SECONDS
+    while paths := await asyncio.to_thread(left):
+        assert time.monotonic() < give_up, f"left behind: {paths}"
+        await asyncio.sleep(0.1)

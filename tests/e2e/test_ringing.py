@@ -1,0 +1,210 @@
+"""Ringing in a room: every way it can go, and what each side is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+
+from firertc import ringing
+from firertc.call import Media
+from firertc.client import Client
+from firertc.errors import Busy, NoAnswer, PathUnreachable, PeerGone, Rejected
+from firertc.ringing import Ring, ring, ring_first
+from firertc.room import Room
+
+from .conftest import Left
+from .remains import emptied
+
+QUIET = Media(receiving=frozenset())
+WAIT_SECONDS = 30.0
+
+Enter = Callable[[str], Awaitable[Room]]
+
+
+@pytest_asyncio.fixture
+async def enter(client: Client) -> AsyncIterator[Enter]:
+    """Go into the test's room under a name."""
+
+    async def come(name: str) -> Room:
+        return await client.enter("hall", peer=name)
+
+    yield come
+
+
+def rings(room: Room) -> asyncio.Queue[Ring]:
+    """The rings that reach a room."""
+    queue: asyncio.Queue[Ring] = asyncio.Queue()
+    room.on("ring", queue.put_nowait)
+    return queue
+
+
+async def both(enter: Enter) -> tuple[Room, Room]:
+    """A caller and a callee who see each other."""
+    callee, caller = await enter("bob"), await enter("ann")
+    assert await caller.wait_for("bob", WAIT_SECONDS) is not None
+    return caller, callee
+
+
+async def test_accepted(enter: Enter, left: Left) -> None:
+    caller, callee = await both(enter)
+    queue = rings(callee)
+    calling = asyncio.create_task(ring(caller, "bob", QUIET, metadata={"about": "tea"}))
+    incoming = await queue.get()
+    assert incoming.caller == "ann" and incoming.metadata == {"about": "tea"}
+    answered = await incoming.accept(QUIET)
+    call = await calling
+    assert await incoming.stopped() == "accepted"
+    call.link.send("hello")
+    heard = asyncio.get_running_loop().create_future()
+    answered.link.on("message", heard.set_result)
+    assert await heard == "hello"
+    await call.close("dinner is ready")
+    end = await answered.closed()
+    assert (end.reason, end.by_remote) == ("dinner is ready", True)
+    await answered.close()
+    await caller.leave()
+    await callee.leave()
+    await emptied(left)
+
+
+@pytest.mark.parametrize(("reason", "error"), [("rejected", Rejected), ("busy", Busy)])
+async def test_refused(enter: Enter, left: Left, reason: str, error: type[Exception]) -> None:
+    caller, callee = await both(enter)
+    queue = rings(callee)
+    calling = asyncio.create_task(ring(caller, "bob", QUIET))
+    incoming = await queue.get()
+    await incoming.reject(reason)
+    with pytest.raises(error) as caught:
+        await calling
+    assert type(caught.value) is error
+    assert await incoming.stopped() == reason
+    with pytest.raises(NoAnswer, match="no longer rings"):
+        await incoming.accept(QUIET)
+    # The caller may try again at once.
+    again = asyncio.create_task(ring(caller, "bob", QUIET))
+    call = await (await queue.get()).accept(QUIET)
+    await (await again).close()
+    await call.close()
+    assert [path for path in left() if "/calls/" in path] == []
+
+
+async def test_busy_all_the_time(enter: Enter) -> None:
+    caller, callee = await both(enter)
+    queue = rings(callee)
+    callee.busy = True
+    with pytest.raises(Busy, match="in another call"):
+        await ring(caller, "bob", QUIET)
+    assert queue.empty()
+
+
+async def test_cancelled_by_the_caller(enter: Enter, left: Left) -> None:
+    caller, callee = await both(enter)
+    queue = rings(callee)
+    calling = asyncio.create_task(ring(caller, "bob", QUIET))
+    incoming = await queue.get()
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    assert await incoming.stopped() == "cancelled"
+    assert not incoming.ringing
+    await incoming.reject()  # too late, harmless
+    assert [path for path in left() if "/calls/" in path] == []
+
+
+async def test_nobody_picks_up(enter: Enter, left: Left) -> None:
+    caller, callee = await both(enter)
+    queue = rings(callee)
+    with pytest.raises(NoAnswer, match=r"^Nobody answered within 1 s\.$"):
+        await ring(caller, "bob", QUIET, timeout=0.8)
+    assert await (await queue.get()).stopped() == "cancelled"
+    assert [path for path in left() if "/calls/" in path] == []
+
+
+async def test_nobody_of_that_name(enter: Enter) -> None:
+    caller, _ = await both(enter)
+    with pytest.raises(NoAnswer, match=r"^'eve' is not in the room\. There: 'bob'\.$"):
+        await ring(caller, "eve", QUIET)
+
+
+async def test_the_callee_leaves_while_it_rings(enter: Enter) -> None:
+    caller, callee = await both(enter)
+    queue = rings(callee)
+    calling = asyncio.create_task(ring(caller, "bob", QUIET))
+    incoming = await queue.get()
+    await callee.leave()
+    assert await incoming.stopped() == "left"
+    # The functions clean up after who leaves.
+    with pytest.raises(PeerGone, match=r"^The other side left"):
+        await calling
+
+
+async def test_the_first_of_several_gets_it(
+    enter: Enter, left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, bob = await both(enter)
+    cid = await enter("cid")
+    assert await caller.wait_for("cid", WAIT_SECONDS) is not None
+    of_bob, of_cid = rings(bob), rings(cid)
+    # One who isn't there doesn't spoil it for the others.
+    calling = asyncio.create_task(ring_first(caller, ["bob", "eve", "cid"], QUIET))
+    at_bob, at_cid = await of_bob.get(), await of_cid.get()
+    answered = await at_cid.accept(QUIET)
+    call = await calling
+    assert call.remote == "cid"
+    assert await at_bob.stopped() == "answered-elsewhere"
+    await call.close()
+    await answered.close()
+    await caller.leave()
+    assert [path for path in left() if "/calls/" in path] == []
+
+
+async def test_none_of_several_accepts(enter: Enter, left: Left) -> None:
+    caller, bob = await both(enter)
+    of_bob = rings(bob)
+    calling = asyncio.create_task(ring_first(caller, ["eve", "bob"], QUIET))
+    await (await of_bob.get()).reject()
+    with pytest.raises(Rejected):
+        await calling
+    with pytest.raises(NoAnswer, match="There was nobody to call"):
+        await ring_first(caller, [], QUIET)
+    await caller.leave()
+    assert [path for path in left() if "/calls/" in path] == []
+
+
+async def test_several_are_no_longer_called_when_the_caller_gives_up(
+    enter: Enter, left: Left
+) -> None:
+    caller, bob = await both(enter)
+    of_bob = rings(bob)
+    calling = asyncio.create_task(ring_first(caller, ["bob"], QUIET))
+    at_bob = await of_bob.get()
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    assert await at_bob.stopped() == "cancelled"
+    await caller.leave()
+    assert [path for path in left() if "/calls/" in path] == []
+
+
+async def test_accepted_by_one_whose_path_is_dead(
+    enter: Enter, left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both sides hear of it, and the call's document goes."""
+    caller, callee = await both(enter)
+    queue = rings(callee)
+    monkeypatch.setattr("firertc.link.Link.opened.__defaults__", (1.0,))
+    monkeypatch.setattr("firertc.link.Link._on_open", lambda self: None)
+    calling = asyncio.create_task(ring(caller, "bob", QUIET))
+    incoming = await queue.get()
+    with pytest.raises(PathUnreachable, match=r"No network path.*TURN server.*Tried for 1 s"):
+        await incoming.accept(QUIET)
+    with pytest.raises(PathUnreachable):
+        await calling
+    assert [path for path in left() if "/calls/" in path] == []
+
+
+def test_a_ring_costs_what_the_design_says() -> None:
+    assert (ringing.RING_RULE_READS, ringing.ANSWER_RULE_READS) == (2, 1)
