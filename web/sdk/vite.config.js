@@ -18,7 +18,15 @@ export default defineConfig(({ mode }) => ({
       : {
           target: "es2022",
           sourcemap: true,
-          lib: { entry: "src/index.ts", formats: ["es"], fileName: "index" },
-          rollupOptions: { external: [/^firebase\//, /^@noble\//] },
+          lib: { entry: "src/index.ts", formats: ["es"] },
+          rolldownOptions: {
+            external: [/^firebase\//, /^@noble\//],
+            // A module for each source: what a program doesn't use, its bundler leaves out.
+            output: {
+              preserveModules: true,
+              preserveModulesRoot: "src",
+              entryFileNames: "[name].js",
+            },
+          },
         },
 }));

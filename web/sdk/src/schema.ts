@@ -54,7 +54,7 @@ export function encodeId(name: string, limit: number, what: string): string {
     const character = String.fromCharCode(byte);
     encoded += /[A-Za-z0-9_-]/.test(character) ? character : percent(byte);
   }
-  if (encoded.startsWith("__") && encoded.endsWith("__")) encoded = `%5F${encoded.slice(1)}`;
+  if (/^__.*__$/.test(encoded)) encoded = `%5F${encoded.slice(1)}`;
   if (encoded.length > limit) {
     throw new ConfigError(
       `The ${what} name is too long: ${String(encoded.length)} bytes as a document id, ` +

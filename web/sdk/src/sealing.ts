@@ -187,7 +187,8 @@ function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
  * @throws InsecureContext if the page was not loaded from HTTPS or localhost.
  */
 export async function stretch(code: string, project: string): Promise<Seal> {
-  if (!isSecureContext) {
+  // Typed as always there, but a page on plain HTTP has none.
+  if (!(crypto.subtle as SubtleCrypto | undefined)) {
     throw new InsecureContext(
       "Browsers encrypt only for pages from HTTPS or localhost: open this page at such an address.",
     );

@@ -1,0 +1,107 @@
+"""The SDK itself, from its one file for a script tag, without the page."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from firertc.suite import LocalSuite
+
+from .conftest import BUILD_SECONDS, ROOT, Run
+
+SDK = ROOT / "web" / "sdk"
+CALLED = """
+async ([config, code]) => {
+  const client = new firertc.Client(config);
+  const call = await client.comeWithCode(code);
+  const heard = [];
+  call.link.on("message", (body) => heard.push(body));
+  call.link.send({ from: "script" });
+  await call.link.flush();
+  while (heard.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  const path = await call.link.path();
+  await client.close();
+  return { heard, states: call.states, path: path.kind, operations: { ...client.operations } };
+}
+"""
+REFUSED = """
+async ([config, code]) => {
+  const abort = new AbortController();
+  const client = new firertc.Client(config);
+  const codeOf = (promise) => promise.then(() => "settled", (error) => error.code);
+  const outcomes = [await codeOf(client.comeWithCode(code)), await codeOf(client.comeWithCode("x"))];
+  const call = await client.waitAtCode({ waitSeconds: 5 });
+  outcomes.push(await codeOf(call.answered(0.2)));
+  const waiting = codeOf(call.answered(60, abort.signal));
+  abort.abort();
+  outcomes.push(await waiting);
+  await client.close();
+  outcomes.push(await codeOf(call.link.opened()));
+  const away = { ...config, functionsUrl: "http://127.0.0.1:9" };
+  const joined = new firertc.Client(away).join({ signal: AbortSignal.timeout(400) });
+  outcomes.push(await codeOf(joined));
+  try { new firertc.Client({ project: "" }); } catch (error) { outcomes.push(error.code); }
+  return outcomes;
+}
+"""
+
+
+@pytest.fixture
+def page(browser: Browser, suite: LocalSuite) -> Iterator[Page]:
+    """A page with nothing but the script."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed: the SDK can't be built")
+    subprocess.run(
+        [npm, "run", "--silent", "build"],
+        cwd=SDK,
+        check=True,
+        capture_output=True,
+        timeout=BUILD_SECONDS,
+    )
+    context = browser.new_context()
+    opened = context.new_page()
+    opened.goto(suite.addresses.hosting)
+    opened.add_script_tag(path=Path(SDK, "dist", "firertc.js"))
+    yield opened
+    context.close()
+
+
+def config(suite: LocalSuite) -> dict[str, Any]:
+    """The settings, as a web developer writes them."""
+    addresses = suite.addresses
+    return {
+        "project": addresses.project,
+        "key": addresses.key,
+        "functionsUrl": addresses.functions,
+        "firestoreEmulator": addresses.firestore,
+        "authEmulator": addresses.auth,
+    }
+
+
+def test_a_call_from_a_script_tag(page: Page, suite: LocalSuite, firertc: Run) -> None:
+    python = firertc("answer", "--chat", "--stay")
+    code = python.wait_for("code")["code"]
+    python.say("from python")
+    called = page.evaluate(CALLED, [config(suite), code])
+    assert python.wait_for("message")["body"] == {"from": "script"}
+    assert called["heard"] == ["from python"]
+    assert called["states"] == ["new", "connecting", "connected", "ended"]
+    assert called["path"] in ("host", "prflx")
+    # The offer is read, the answer written; the rest is for candidates that come late.
+    assert called["operations"]["reads"] <= 3 and called["operations"]["writes"] <= 2
+    assert python.exit_code() == 0
+
+
+def test_every_promise_settles(page: Page, suite: LocalSuite) -> None:
+    outcomes = page.evaluate(REFUSED, [config(suite), "abandon-ability-able-about"])
+    assert outcomes == [
+        *("code-unknown", "code-unknown", "no-answer", "cancelled", "path-unreachable"),
+        *("cancelled", "bad-config"),
+    ]
