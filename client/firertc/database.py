@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import grpc.aio
 from google.api_core import exceptions as api
@@ -21,9 +21,7 @@ from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrp
 from google.cloud.firestore_v1.types import (
     CommitRequest,
     Document,
-    DocumentMask,
     GetDocumentRequest,
-    Precondition,
     RunQueryRequest,
     StructuredQuery,
     Write,
@@ -31,6 +29,10 @@ from google.cloud.firestore_v1.types import (
 
 from .errors import DatabaseUnreachable, FireRTCError, PermissionDenied, SessionExpired
 from .values import decode_fields, encode, split_transforms
+
+_CommitRequest: Final = CommitRequest.pb()
+_Document: Final = Document.pb()
+_Write: Final = Write.pb()
 
 FIRESTORE_HOST = "firestore.googleapis.com:443"
 PATIENCE_SECONDS = 25.0
@@ -265,7 +267,9 @@ class Database:
         :raises DatabaseUnreachable: after 25 s without an answer. A write may have happened all the
             same.
         """
-        request = CommitRequest(database=self.name, writes=[self._write(c) for c in changes])
+        request = CommitRequest(
+            _CommitRequest(database=self.name, writes=[self._write(c) for c in changes])
+        )
 
         async def attempt(metadata: list[tuple[str, str]]) -> None:
             await self._api.commit(request, metadata=metadata, timeout=REQUEST_SECONDS, retry=None)
@@ -279,17 +283,18 @@ class Database:
         )
         await self._persist(f"write {', '.join(c.path for c in changes)}", attempt)
 
-    def _write(self, change: Change) -> Write:
+    def _write(self, change: Change) -> Any:
+        """One write, as a raw protobuf message."""
         name = f"{self.root}/{change.path}"
         if isinstance(change, Delete):
-            return Write(delete=name)
+            return _Write(delete=name)
         plain, transforms = split_transforms(change.fields)
-        write = Write(update=Document(name=name, fields=plain), update_transforms=transforms)
+        write = _Write(update=_Document(name=name, fields=plain), update_transforms=transforms)
         if isinstance(change, Create):
-            write.current_document = Precondition(exists=False)
+            write.current_document.exists = False
         elif isinstance(change, Update):
-            write.update_mask = DocumentMask(field_paths=list(plain))
-            write.current_document = Precondition(exists=True)
+            write.update_mask.field_paths.extend(plain)
+            write.current_document.exists = True
         return write
 
     def count(

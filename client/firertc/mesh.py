@@ -56,6 +56,7 @@ class Mesh:
         self._standing_attempt = -1
         self._taken = asyncio.Event()
         """Set when the standing offer no longer waits."""
+        self._answering: list[asyncio.Task[tuple[Call, CallFields, Change] | None]] = []
         self._answered: list[tuple[Call, CallFields, Change]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -66,16 +67,27 @@ class Mesh:
         """Make the standing offer now: it is needed once the room has been read."""
         self._ahead = asyncio.create_task(self._prepare_standing())
 
-    async def prepare(self, offers: Iterable[CallFields]) -> list[Change]:
-        """The writes that a newcomer adds to its presence: its standing offer and its answers.
+    def found(self, offers: Iterable[CallFields]) -> None:
+        """Make answers to the standing offers found, while it is read who is there."""
+        waiting = [offer for offer in offers if self._usable(offer)][:ANSWERS_MOST]
+        self._answering = [asyncio.create_task(self._prepare_answer(offer)) for offer in waiting]
 
-        :param offers: the standing offers it found.
-        """
-        usable = [offer for offer in offers if self._usable(offer)][:ANSWERS_MOST]
-        answering = asyncio.gather(*(self._prepare_answer(offer) for offer in usable))
+    async def prepare(self) -> list[Change]:
+        """The writes that a newcomer adds to its presence: its standing offer and its answers to
+        those peers that are there."""
+        answering, self._answering = self._answering, []
         standing = await (self._ahead or self._prepare_standing())
         self._ahead = None
-        self._answered = [answer for answer in await answering if answer is not None]
+        for answer in await asyncio.gather(*answering):
+            if answer is None:
+                continue
+            call, offer, _ = answer
+            sender = self._room.peers.get(offer.sender)
+            if sender is not None and sender.session == offer.sender_session:
+                self._answered.append(answer)
+            else:
+                # A ghost's: its peer document is gone.
+                await call.close("failed")
         return [standing, *(change for _, _, change in self._answered)]
 
     @property
@@ -99,11 +111,8 @@ class Mesh:
             self._make(fields.sender, (call, fields))
 
     def _usable(self, offer: CallFields) -> bool:
-        sender = self._room.peers.get(offer.sender)
         return (
             offer.open
-            and sender is not None
-            and sender.session == offer.sender_session
             and offer.sender != self._room.session.peer
             and offer.lease_until.timestamp() > self._room.session.now()
         )
@@ -319,6 +328,10 @@ class Mesh:
             # The room was never entered.
             self._ahead.cancel()
             await asyncio.gather(self._ahead, return_exceptions=True)
+        for answer in await asyncio.gather(*self._answering):
+            if answer is not None:
+                self._answered.append(answer)
+        await asyncio.gather(*(call.close("failed") for call, _, _ in self._answered))
         standing, self._standing = self._standing, None
         left: list[Change] = []
         if standing is not None and standing.state is CallState.WAITING:

@@ -127,8 +127,10 @@ class Room(Membership):
         if self.connect == "all":
             self.mesh = Mesh(self, media)
             self.mesh.prepare_ahead()
-        fields, peers, standing = await asyncio.gather(
-            database.get(self.path), self._first(watch_peers), self._standing_offers()
+        fields, peers, _ = await asyncio.gather(
+            database.get(self.path),
+            self._first(watch_peers),
+            self._find_standing_offers(self.mesh),
         )
         if fields is not None:
             self.connect = "all" if fields.get("connect") == "all" else "none"
@@ -141,8 +143,10 @@ class Room(Membership):
             presence.insert(0, Create(self.path, self._fields()))
         extra: list[Change] = []
         if self.connect == "all":
-            self.mesh = self.mesh or Mesh(self, media)
-            extra = await self.mesh.prepare(standing)
+            if self.mesh is None:
+                self.mesh = Mesh(self, media)
+                await self._find_standing_offers(self.mesh)
+            extra = await self.mesh.prepare()
         elif self.mesh is not None:
             await self.mesh.close()
             self.mesh = None
@@ -170,19 +174,19 @@ class Room(Membership):
         except TimeoutError:
             raise DatabaseUnreachable("The room does not answer. Check the network.") from None
 
-    async def _standing_offers(self) -> list[schema.Call]:
-        """The offers that wait for whoever comes, if we would be linked to all."""
-        if self.connect != "all":
-            return []
+    async def _find_standing_offers(self, mesh: Mesh | None) -> None:
+        """Read the offers that wait for whoever comes, if we are to be linked to all."""
+        if mesh is None:
+            return
         try:
             found = await self.session.database.query(Where(self.calls_path, "to", schema.ANYONE))
         except PermissionDenied:
-            return []
+            return
         calls = []
         for path, fields in found.items():
             with contextlib.suppress(DocumentMalformed):
                 calls.append(schema.read_call(path, fields))
-        return calls
+        mesh.found(calls)
 
     def _refuse_if_locked(self, fields: Mapping[str, Any] | None) -> None:
         if fields is not None and fields.get("locked") is True:

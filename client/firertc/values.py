@@ -10,6 +10,12 @@ from typing import Any, Final
 from google.cloud.firestore_v1.types import ArrayValue, DocumentTransform, MapValue, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+_Value: Final = Value.pb()
+_MapValue: Final = MapValue.pb()
+_ArrayValue: Final = ArrayValue.pb()
+_FieldTransform: Final = DocumentTransform.FieldTransform.pb()
+_REQUEST_TIME: Final = int(DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME)
+
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -30,32 +36,36 @@ class Append:
     entries: Sequence[Any]
 
 
-def encode(value: Any) -> Value:
-    """One value.
+def encode(value: Any) -> Any:
+    """One value, as a raw protobuf message: a tenth of the time its wrapper takes.
 
     :raises TypeError: for a kind that none of our documents has.
     """
     match value:
         case None:
-            return Value(null_value=0)
+            return _Value(null_value=0)
         case bool():
-            return Value(boolean_value=value)
+            return _Value(boolean_value=value)
         case int():
-            return Value(integer_value=value)
+            return _Value(integer_value=value)
         case float():
-            return Value(double_value=value)
+            return _Value(double_value=value)
         case str():
-            return Value(string_value=value)
+            return _Value(string_value=value)
         case datetime():
             stamp = Timestamp()
             stamp.FromDatetime(value.astimezone(UTC).replace(tzinfo=None))
-            return Value(timestamp_value=stamp)
+            return _Value(timestamp_value=stamp)
         case Mapping():
             fields = {str(name): encode(inner) for name, inner in value.items()}
-            return Value(map_value=MapValue(fields=fields))
+            return _Value(map_value=_MapValue(fields=fields))
         case list() | tuple():
-            return Value(array_value=ArrayValue(values=[encode(inner) for inner in value]))
+            return _Value(array_value=_array(value))
     raise TypeError(f"no document holds a {type(value).__name__}")
+
+
+def _array(values: Sequence[Any]) -> Any:
+    return _ArrayValue(values=[encode(inner) for inner in values])
 
 
 def decode(value: Any) -> Any:
@@ -79,24 +89,16 @@ def decode_fields(document: Any) -> dict[str, Any]:
     return {name: decode(value) for name, value in document.fields.items()}
 
 
-def split_transforms(
-    fields: Mapping[str, Any],
-) -> tuple[dict[str, Value], list[DocumentTransform.FieldTransform]]:
-    """Part the plain values from those that the server computes."""
-    plain: dict[str, Value] = {}
+def split_transforms(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """Part the plain values from those that the server computes; both as raw messages."""
+    plain: dict[str, Any] = {}
     transforms = []
     for name, value in fields.items():
         if value is SERVER_TIME:
-            transforms.append(
-                DocumentTransform.FieldTransform(
-                    field_path=name,
-                    set_to_server_value=DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME,
-                )
-            )
+            transforms.append(_FieldTransform(field_path=name, set_to_server_value=_REQUEST_TIME))
         elif isinstance(value, Append):
-            values = ArrayValue(values=[encode(entry) for entry in value.entries])
             transforms.append(
-                DocumentTransform.FieldTransform(field_path=name, append_missing_elements=values)
+                _FieldTransform(field_path=name, append_missing_elements=_array(value.entries))
             )
         else:
             plain[name] = encode(value)
