@@ -126,6 +126,11 @@ def _tutorial(root: str, first: str, second: str) -> list[Case]:
             ),
             no(
                 f"add to {side}",
+                "with half an index",
+                put(f"{one}/{side}/b", {**CANDIDATE, "sdpMLineIndex": 0.5}),
+            ),
+            no(
+                f"add to {side}",
                 "with a negative index",
                 put(f"{one}/{side}/b", {**CANDIDATE, "sdpMLineIndex": -1}),
             ),

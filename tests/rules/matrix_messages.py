@@ -27,6 +27,7 @@ MESSAGES = [
     allow("say something to one", BOB, said(BOB, to="alice")),
     deny("say something to one", "as another", BOB, said(SUE, to="alice")),
     deny(SAY, "without a number", BOB, said(BOB, n="5")),
+    deny(SAY, "with half a number", BOB, said(BOB, n=5.5)),
     deny(SAY, "with a negative number", BOB, said(BOB, n=-1)),
     deny(SAY, "at another time", BOB, said(BOB, createdAt=Ahead(-5))),
     deny(SAY, "for an hour", BOB, said(BOB, leaseUntil=Ahead(60))),

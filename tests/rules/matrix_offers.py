@@ -54,6 +54,7 @@ OFFERS = [
     ),
     deny(STAND, "already answered", BOB, offered(BOB, answer=answer())),
     deny(STAND, "already addressed", BOB, offered(BOB, to="sue", toSession=SUE.session)),
+    deny(STAND, "already addressed, to no session", BOB, offered(BOB, to="sue")),
     deny(STAND, "with a session for nobody", BOB, offered(BOB, toSession="x")),
     deny(STAND, "with an old time", BOB, offered(BOB, createdAt=Ahead(-5))),
     deny(STAND, "with no time", BOB, offered(BOB, createdAt=GONE)),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from .cases import Case, allow, deny
 from .operations import Ahead, Append, Get, List, change, commit, delete, put
 from .people import ANN, BEN, BOB, CAT, DAVE, MOD, STRANGER, Person, account
-from .world import call, card, removal
+from .world import NEW_CALL, call, caller, card, removal
 from .writes import (
     LOBBY,
     NEW,
@@ -243,6 +243,14 @@ CALLING = [
         "with a session of a key's kind",
         CAT,
         both(CAT.but(session="cat-session-00001")),
+    ),
+    deny(
+        "open a one-off call, openly",
+        "in a realm that was closed since it was named",
+        CAT,
+        opened(CAT),
+        put("callers/cat-tab1", caller(NEW_CALL)),
+        CLOSED,
     ),
     deny("open a one-off call, openly", "under an id that is none", ODD, both(ODD)),
     deny(

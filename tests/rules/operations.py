@@ -119,6 +119,9 @@ class Write:
     merge: bool = False
     """Change these fields alone, and only if the document exists."""
 
+    fresh: bool = False
+    """Only if it doesn't."""
+
     def encoded(self, place: Place, *, as_owner: bool = False) -> dict[str, Any]:
         """The write, in the REST API's form."""
         name = place.name(self.path)
@@ -140,6 +143,8 @@ class Write:
         write: dict[str, Any] = {"update": {"name": name, "fields": fields}}
         if transforms:
             write["updateTransforms"] = transforms
+        if self.fresh:
+            write["currentDocument"] = {"exists": False}
         if self.merge:
             kept = [key for key in self.data if not isinstance(self.data[key], Now | Append)]
             write["updateMask"] = {"fieldPaths": kept}
