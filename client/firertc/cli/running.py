@@ -15,7 +15,8 @@ from ..errors import FireRTCError
 T = TypeVar("T")
 
 EXIT_INTERRUPTED = 130
-"""128 + SIGINT, as shells count."""
+"""128 + SIGINT, as shells count. It is the code whenever a signal ended the command, in the middle
+of a call too, so that a script can tell a call that was cut short from one that came to its end."""
 GRACE_SECONDS = 15.0
 """How long the way out may take after a signal."""
 
