@@ -23,7 +23,9 @@ def write_camera(path: Path) -> Path:
     """Numbered test pictures, three seconds, as Y4M: Chromium shows it again and again."""
     picture = Picture(WIDTH, HEIGHT)
     with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FRAMES_PER_SECOND}:1 Ip A1:1 C420jpeg\n".encode())
+        file.write(
+            f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FRAMES_PER_SECOND}:1 Ip A1:1 C420jpeg\n".encode()
+        )
         for number in range(FRAMES):
             file.write(b"FRAME\n")
             for plane in picture.frame(number).planes:

@@ -44,7 +44,9 @@ def nothing_leaks(suite: LocalSuite) -> Iterator[None]:
     before = set(descendants([os.getpid()]))
     yield
     give_up = time.monotonic() + LEAK_SECONDS
-    while left := [pid for pid in descendants([os.getpid()]) if pid not in before and _is_ours(pid)]:
+    while left := [
+        pid for pid in descendants([os.getpid()]) if pid not in before and _is_ours(pid)
+    ]:
         if time.monotonic() > give_up:
             pytest.fail(f"processes left behind: {left}")
         time.sleep(0.05)
@@ -60,22 +62,35 @@ def _is_ours(pid: int) -> bool:
     return MARK.encode() not in environment and not program.startswith(("chrom", "cat"))
 
 
-@pytest.fixture(scope="session")
-def pages() -> None:
-    """The pages, built from what the checkout holds now."""
+def build(folder: str) -> Path:
+    """Build a part of ``web`` from what the checkout holds now; the folder."""
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("npm is not installed: the pages can't be built")
+        pytest.skip("npm is not installed: the web part can't be built")
+    place = ROOT / "web" / folder
     built = subprocess.run(
         [npm, "run", "--silent", "build"],
-        cwd=ROOT / "web" / "pages",
+        cwd=place,
         capture_output=True,
         text=True,
         timeout=BUILD_SECONDS,
         check=False,
     )
     if built.returncode != 0:
-        pytest.fail(f"the pages can't be built:\n{built.stdout}{built.stderr}")
+        pytest.fail(f"web/{folder} can't be built:\n{built.stdout}{built.stderr}")
+    return place
+
+
+@pytest.fixture(scope="session")
+def pages() -> Path:
+    """The pages, built."""
+    return build("pages")
+
+
+@pytest.fixture(scope="session")
+def script() -> Path:
+    """The SDK's one file for a script tag."""
+    return build("sdk") / "dist" / "firertc.js"
 
 
 @pytest.fixture(scope="package")
@@ -134,7 +149,7 @@ OpenPage = Callable[..., CallPage]
 
 
 @pytest.fixture
-def open_page(pages: None, suite: LocalSuite, browser: Browser) -> Iterator[OpenPage]:
+def open_page(pages: Path, suite: LocalSuite, browser: Browser) -> Iterator[OpenPage]:
     """Opens the call page; at the end no page may have complained."""
     opened: list[CallPage] = []
 

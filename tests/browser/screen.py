@@ -71,7 +71,7 @@ class CallPage:
     # What a person sees.
 
     def wait_for_view(self, view: str) -> None:
-        """Wait until the page is here: ``start``, ``waiting``, ``connecting``, ``call``, ``ended``."""
+        """Wait for ``start``, ``waiting``, ``connecting``, ``call`` or ``ended``."""
         expect(self.page.locator("main")).to_have_attribute(
             "data-view", view, timeout=STEP_MILLISECONDS
         )

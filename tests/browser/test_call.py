@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def check_recording(path: Path) -> None:
     numbers = frame_numbers(path)
     assert len(numbers) > 15, "the page's pictures did not arrive"
     assert max(numbers) < FRAMES
-    steps = [(after - before) % FRAMES for before, after in zip(numbers, numbers[1:], strict=False)]
+    steps = [(after - before) % FRAMES for before, after in itertools.pairwise(numbers)]
     assert sum(0 < step < 15 for step in steps) > 0.7 * len(steps), steps
     assert loudest_hertz(path) == pytest.approx(MICROPHONE_HERTZ, abs=12)
 
@@ -81,9 +82,7 @@ def test_python_waits_and_the_page_comes(open_page: OpenPage, firertc: Run, tmp_
     check_recording(record)
 
 
-def test_the_page_waits_and_python_comes(
-    open_page: OpenPage, firertc: Run, tmp_path: Path
-) -> None:
+def test_the_page_waits_and_python_comes(open_page: OpenPage, firertc: Run, tmp_path: Path) -> None:
     record = tmp_path / "page.mp4"
     page = open_page()
     code = page.start_call()

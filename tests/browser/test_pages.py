@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 from google.cloud.firestore import Client
@@ -13,7 +12,6 @@ from playwright.sync_api import Browser, expect
 from firertc.suite import LocalSuite, Seeds
 
 from .conftest import Launch, OpenPage, Run
-from .screen import CallPage
 
 GONE_SECONDS = 5.0
 UNREACHED = "insecure.example"
@@ -44,9 +42,7 @@ def query(realm: Seeds) -> str:
     return f"?key={realm.key}"
 
 
-def test_two_browsers(
-    open_page: OpenPage, query: str, realm: Seeds, admin_sync: Client
-) -> None:
+def test_two_browsers(open_page: OpenPage, query: str, realm: Seeds, admin_sync: Client) -> None:
     first, second = open_page(query=query), open_page(query=query)
     code = first.start_call()
     shown = first.page.locator("#link").inner_text()
@@ -140,7 +136,7 @@ def test_a_key_that_is_refused(open_page: OpenPage) -> None:
 
 
 @pytest.fixture(scope="package")
-def forbidding(launch: Launch) -> Iterator[Browser]:
+def forbidding(launch: Launch) -> Browser:
     """A browser whose person forbids camera and microphone, and keeps its addresses to itself."""
     return launch(
         "--use-fake-ui-for-media-stream=deny",
@@ -167,9 +163,7 @@ def test_camera_denied_and_a_call_without(
     assert python.exit_code() == 0
 
 
-def test_insecure_address(
-    open_page: OpenPage, forbidding: Browser, suite: LocalSuite
-) -> None:
+def test_insecure_address(open_page: OpenPage, forbidding: Browser, suite: LocalSuite) -> None:
     page = open_page(within=forbidding, host=UNREACHED)
     page.button("Start a new call").click()
     expect(page.problem()).to_contain_text("only to pages from HTTPS or localhost")

@@ -35,9 +35,10 @@ export function canDoWithout(error: unknown): boolean {
   return error instanceof MediaError && !(error instanceof InsecureContext);
 }
 
-/** Whether trying again could help. */
+/** Whether the same once more could help; another code is entered in the form. */
 export function canTryAgain(error: unknown): boolean {
-  return !(error instanceof InsecureContext);
+  if (!(error instanceof FireRTCError)) return true;
+  return !["insecure-context", "code-unknown", "answered-elsewhere"].includes(error.code);
 }
 
 /** How a call ended, in words. */
