@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from . import schema
 from .call import Call, Media
-from .database import Change, Delete
+from .database import Change, Delete, Update
 from .errors import FireRTCError, PathUnreachable
 from .link import Side
 from .membership import Membership
@@ -25,14 +26,28 @@ from .schema import Call as CallFields
 from .schema import Peer
 from .signaling import CallDocument, Terms
 
+ANSWERS_AT_ONCE = 2
+"""Standing offers answered in the commit that a newcomer comes in with. Rules may evaluate 1,000
+expressions a request (Firestore's limit), and nothing says that a commit's writes are not added up:
+presence and standing offer take 571, an answer 202."""
 ANSWERS_MOST = 12
-"""Standing offers answered in the newcomer's one commit: the rules read one document for each, and
-a commit may have them read 20 (Firestore's limit)."""
+"""Standing offers answered at all; the rest of a crowd gets direct ones."""
 RENEW_STANDING_SECONDS = 1.0
 """The longest time without a standing offer after one was taken."""
 STANDING_RULE_READS = 2
 DIRECT_RULE_READS = 2
 ANSWER_RULE_READS = 1
+
+
+@dataclass
+class _Answer:
+    """An answer to a standing offer that was found."""
+
+    call: Call
+    offer: CallFields
+    change: Update
+    written: bool = False
+    """Whether it is part of the commit that we come in with."""
 
 
 class Mesh:
@@ -56,8 +71,8 @@ class Mesh:
         self._standing_attempt = -1
         self._taken = asyncio.Event()
         """Set when the standing offer no longer waits."""
-        self._answering: list[asyncio.Task[tuple[Call, CallFields, Change] | None]] = []
-        self._answered: list[tuple[Call, CallFields, Change]] = []
+        self._answering: list[asyncio.Task[_Answer | None]] = []
+        self._answered: list[_Answer] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -81,24 +96,27 @@ class Mesh:
         for answer in await asyncio.gather(*answering):
             if answer is None:
                 continue
-            call, offer, _ = answer
-            sender = self._room.peers.get(offer.sender)
-            if sender is not None and sender.session == offer.sender_session:
+            sender = self._room.peers.get(answer.offer.sender)
+            if sender is not None and sender.session == answer.offer.sender_session:
                 self._answered.append(answer)
             else:
                 # A ghost's: its peer document is gone.
-                await call.close("failed")
-        return [standing, *(change for _, _, change in self._answered)]
+                await answer.call.close("failed")
+        for answer in self._answered[:ANSWERS_AT_ONCE]:
+            answer.written = True
+        return [standing, *(answer.change for answer in self._answered if answer.written)]
 
     @property
     def rule_reads(self) -> int:
         """Documents the rules read to allow what :meth:`prepare` returned."""
-        return STANDING_RULE_READS + ANSWER_RULE_READS * len(self._answered)
+        written = sum(answer.written for answer in self._answered)
+        return STANDING_RULE_READS + ANSWER_RULE_READS * written
 
     async def refused(self) -> list[Change]:
-        """Give the answers up; what remains to be written is the standing offer."""
-        given_up, self._answered = self._answered, []
-        await asyncio.gather(*(call.close("failed") for call, _, _ in given_up))
+        """Give up the answers that were refused; the standing offer remains to be written."""
+        given_up = [answer for answer in self._answered if answer.written]
+        self._answered = [answer for answer in self._answered if not answer.written]
+        await asyncio.gather(*(answer.call.close("failed") for answer in given_up))
         return [await self._prepare_standing()]
 
     def written(self) -> None:
@@ -107,8 +125,8 @@ class Mesh:
             self._standing.placed()
             self._spawn(self._keep_standing(self._standing))
         answered, self._answered = self._answered, []
-        for call, fields, _ in answered:
-            self._make(fields.sender, (call, fields))
+        for answer in answered:
+            self._make(answer.offer.sender, answer)
 
     def _usable(self, offer: CallFields) -> bool:
         return (
@@ -117,10 +135,10 @@ class Mesh:
             and offer.lease_until.timestamp() > self._room.session.now()
         )
 
-    async def _prepare_answer(self, offer: CallFields) -> tuple[Call, CallFields, Change] | None:
+    async def _prepare_answer(self, offer: CallFields) -> _Answer | None:
         call = self._call(offer.path, "answerer", ANSWER_RULE_READS)
         try:
-            return call, offer, await call.prepare_answer(offer)
+            return _Answer(call, offer, await call.prepare_answer(offer))
         except FireRTCError:
             # A hostile or broken offer: its peer is tried with a direct one.
             await call.close("failed")
@@ -197,25 +215,28 @@ class Mesh:
         if call is not None:
             self._spawn(call.close("left"))
 
-    def _make(self, peer: str, first: tuple[Call, CallFields] | None) -> None:
+    def _make(self, peer: str, first: _Answer | None) -> None:
         if peer not in self._making and not self._closed:
             self._making[peer] = self._spawn(self._connect(peer, first))
 
-    async def _connect(self, peer: str, first: tuple[Call, CallFields] | None) -> None:
+    async def _connect(self, peer: str, answer: _Answer | None) -> None:
         """Try until it opens: the answered standing offer, then direct ones, at 5 s and 10 s."""
-        began = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
+            if answer is not None and not await self._write(answer):
+                answer = None
             for until in (*ATTEMPT_SECONDS, UNREACHABLE_SECONDS):
-                left = until - (asyncio.get_running_loop().time() - began)
+                left = until - (clock() - began)
                 if left <= 0 or peer not in self._room.peers:
                     continue
-                call = await self._try(peer, first, left)
-                first = None
+                call = await self._try(peer, answer, left)
+                answer = None
                 if call is not None:
                     self._link(call)
                     return
                 # Refused at once: no sooner than it would have timed out.
-                await asyncio.sleep(max(0.0, until - (asyncio.get_running_loop().time() - began)))
+                await asyncio.sleep(max(0.0, until - (clock() - began)))
             if peer in self._room.peers:
                 error = PathUnreachable(f"No connection to {schema.decode_id(peer)!r} opens.")
                 self._room.emit("unreachable", self._room.peers[peer], error)
@@ -223,14 +244,29 @@ class Mesh:
             if self._making.get(peer) is asyncio.current_task():
                 del self._making[peer]
 
-    async def _try(
-        self, peer: str, answered: tuple[Call, CallFields] | None, seconds: float
-    ) -> Call | None:
-        call = answered[0] if answered is not None else self._direct(peer)
+    async def _write(self, answer: _Answer) -> bool:
+        """Write an answer that was not in the first commit.
+
+        :returns: whether it stands; else somebody else took that offer.
+        """
+        if answer.written:
+            return True
+        try:
+            await answer.call.document.answer(answer.change)
+        except FireRTCError:
+            await answer.call.close("failed")
+            return False
+        except asyncio.CancelledError:
+            await answer.call.close("cancelled")
+            raise
+        return True
+
+    async def _try(self, peer: str, answer: _Answer | None, seconds: float) -> Call | None:
+        call = answer.call if answer is not None else self._direct(peer)
         try:
             async with asyncio.timeout(seconds):
-                if answered is not None:
-                    await call.follow(answered[1])
+                if answer is not None:
+                    await call.follow(answer.offer)
                 else:
                     await call.place(self._terms(peer))
                     await call.answered(seconds)
@@ -331,7 +367,7 @@ class Mesh:
         for answer in await asyncio.gather(*self._answering):
             if answer is not None:
                 self._answered.append(answer)
-        await asyncio.gather(*(call.close("failed") for call, _, _ in self._answered))
+        await asyncio.gather(*(answer.call.close("failed") for answer in self._answered))
         standing, self._standing = self._standing, None
         left: list[Change] = []
         if standing is not None and standing.state is CallState.WAITING:

@@ -93,7 +93,7 @@ async def test_newcomers_answer_the_standing_offers(
         room = await party.enter()
         await party.until((present + 1) * present)
         operations = room.session.operations
-        # Room, standing offers, peers; then one commit: two hops, whatever the crowd.
+        # Presence, a standing offer, an answer to each who is there: linear, and no more.
         assert operations.writes == present + 2 + (present == 0)
     kinds = [call for call in await left_in(admin, realm) if "/calls/" in call]
     assert all("~s" in path for path in kinds), "only standing offers stay while all are linked"

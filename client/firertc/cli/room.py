@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..config import Config
+from ..errors import FireRTCError, PermissionDenied
 from .options import project_options
 
 if TYPE_CHECKING:
@@ -160,7 +161,14 @@ class Stay:
         room.on("unlinked", self._unlinked)
         room.on("unreachable", lambda peer, error: self._peer("unreachable", peer))
         room.on("message", self._heard)
-        room.once("lost", lost.set_exception)
+        room.on("lost", lambda error: self._lost(error, lost))
+
+    def _lost(self, error: FireRTCError, lost: asyncio.Future[None]) -> None:
+        if isinstance(error, PermissionDenied):
+            # Locked, or put out: what is linked stays linked.
+            self._show("lost", f"no longer sees who comes and goes: {error}")
+        elif not lost.done():
+            lost.set_exception(error)
 
     def _peer(self, event: str, peer: Peer) -> None:
         self._show(event, f"{_name(peer.id)} {event}", peer=_name(peer.id))
