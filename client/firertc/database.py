@@ -139,6 +139,8 @@ class Database:
     database: str = "(default)"
     emulator: str = ""
     """``host:port``; empty: the cloud."""
+    denial_hint: str = ""
+    """What to say beside a refusal of the rules."""
     operations: Operations = field(default_factory=Operations)
     rule_reads_each: int = 0
     """Documents the rules read for each document or query asked for, whatever it is."""
@@ -341,7 +343,9 @@ class Database:
                 refreshed = True
             except (api.PermissionDenied, api.AlreadyExists, api.NotFound, api.FailedPrecondition):
                 self.outage(False)
-                raise PermissionDenied(f"Could not {what}: the security rules refuse it.") from None
+                raise PermissionDenied(
+                    f"Could not {what}: the security rules refuse it.{self.denial_hint}"
+                ) from None
             except (
                 api.ServiceUnavailable,
                 api.DeadlineExceeded,

@@ -17,6 +17,7 @@ from .config import DEFAULT_STUN, Config
 from .database import Database, Operations
 from .errors import (
     ConfigError,
+    DatabaseUnreachable,
     Denied,
     FireRTCError,
     FunctionsUnreachable,
@@ -35,8 +36,9 @@ RENEW_SECONDS = 45 * 60
 TOKEN_SLACK_SECONDS = 30.0
 """A token this near its end is not used any more."""
 OPEN_SUFFIX_BYTES = 4
+NOT_OPEN = " Is the realm open? Otherwise its owner gives you a key (FIRERTC_KEY or --key)."
 
-_REFUSALS: Mapping[str, type[Denied]] = {
+_REFUSALS: Mapping[str, type[FireRTCError]] = {
     "unknown-key": KeyRefused,
     "disabled-key": KeyRefused,
     "origin-not-allowed": KeyRefused,
@@ -45,7 +47,9 @@ _REFUSALS: Mapping[str, type[Denied]] = {
     "invalid-peer-id": PeerIdUnavailable,
     "expired-token": SessionExpired,
     "forged-token": SessionExpired,
+    "invalid-room": ConfigError,
     "room-full": RoomFull,
+    "database-unavailable": DatabaseUnreachable,
     "room-locked": RoomLocked,
 }
 
@@ -83,6 +87,7 @@ class Session:
             database=self.config.database,
             emulator=self.config.firestore_emulator,
             tokens=self,
+            denial_hint="" if self.keyed else NOT_OPEN,
         )
         self.snapshots = Snapshots(self.database)
         self._refreshing = asyncio.Lock()
@@ -297,6 +302,11 @@ async def _call_join(config: Config, asked: Mapping[str, Any]) -> dict[str, Any]
         return dict(content["result"])
     if isinstance(content, dict) and isinstance(content.get("error"), dict):
         _refuse(content["error"])
+    if reply.status_code == 429 or reply.status_code >= 500:
+        raise FunctionsUnreachable(
+            f"The function 'join' is overloaded or failed (HTTP {reply.status_code}). Try again "
+            "later; the functions' log says more."
+        )
     raise FunctionsUnreachable(
         f"There is no function 'join' at {config.functions()} (HTTP {reply.status_code}). Deploy "
         "it with 'firebase deploy --only functions', or use an open realm, which needs none."
