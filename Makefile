@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test lint format lock bench clean
+.PHONY: help setup browser demo up down test lint format lock bench clean
 
 PYTHON := .venv/bin/python
 
@@ -22,14 +22,20 @@ up: setup  ## Start the local suite in the background, and say what to try next
 down:  ## Stop the local suite
 	@.venv/bin/firertc down
 
-test: setup lint  ## Check the style and the types, and run every test
+test: browser lint  ## Check the style and the types, and run every test
+	@npm test --silent --prefix web/sdk
 	@$(PYTHON) -m pytest $(ARGS)
+
+browser:
+	@scripts/setup --browser
 
 lint:  ## Check style and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@MYPYPATH=client:functions:tests/functions $(PYTHON) -m mypy --strict \
 	  --explicit-package-bases client functions tests bench scripts/demo.py
+	@npm run --silent lint --prefix web/sdk
+	@npm run --silent lint --prefix web/pages
 
 format:  ## Put the code in order
 	@$(PYTHON) -m ruff check --fix .

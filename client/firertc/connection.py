@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -35,6 +36,8 @@ from .errors import ConfigError, DocumentMalformed
 from .negotiation import GATHER_GRACE_SECONDS
 
 CLOSE_SECONDS = 5.0
+MDNS_SUFFIX = ".local"
+"""Browsers hide their host addresses behind such names (draft-ietf-mmusic-mdns-ice-candidates)."""
 KINDS: tuple[Literal["audio"], Literal["video"]] = ("audio", "video")
 
 END_OF_CANDIDATES = json.dumps({"candidate": ""})
@@ -98,6 +101,8 @@ class Connection:
         """Told of the control channel when it is made."""
         self._gathering: asyncio.Future[None] | None = None
         self._applied: set[str] = set()
+        self._only_mdns = False
+        """Whether every candidate of the other side is a name that may not resolve."""
 
     async def offer(self) -> LocalDescription:
         """Make an offer with one section for each kind that is to be sent or received."""
@@ -204,11 +209,19 @@ class Connection:
             if text in self._applied:
                 continue
             self._applied.add(text)
-            await self.pc.addIceCandidate(_candidate(text))
+            candidate = _candidate(text)
+            if candidate is None and self._only_mdns:
+                # See usable_by_aiortc: no end where no name may resolve.
+                continue
+            if candidate is not None:
+                self._only_mdns = self._only_mdns and candidate.ip.endswith(MDNS_SUFFIX)
+            await self.pc.addIceCandidate(candidate)
 
     async def _take(self, kind: Literal["offer", "answer"], sdp: str) -> None:
+        usable = usable_by_aiortc(sdp)
+        self._only_mdns = bool(lines := _candidate_lines(usable)) and all(map(_is_mdns, lines))
         try:
-            await self.pc.setRemoteDescription(RTCSessionDescription(sdp=sdp, type=kind))
+            await self.pc.setRemoteDescription(RTCSessionDescription(sdp=usable, type=kind))
         except Exception as error:
             # aiortc's parser raises whatever its line of code happens to: what came is somebody
             # else's text, and any of it means that it can't be used.
@@ -252,6 +265,44 @@ def is_complete(sdp: str, candidates: Iterable[str] = ()) -> bool:
     return any(_is_end(text) for text in candidates) or any(
         line.strip() == "a=end-of-candidates" for line in sdp.splitlines()
     )
+
+
+def usable_by_aiortc(sdp: str) -> str:
+    """A description with its candidates where aiortc 1.16 finds them.
+
+    With max-bundle it takes those of the last section alone; browsers put theirs in the first. And
+    where all are mDNS names the end mark is left out: if they don't resolve, aioice gives up on the
+    spot, though the other side's checks may well come through.
+    """
+    head, *sections = re.split(r"(?m)^(?=m=)", sdp)
+    if not sections:
+        return sdp
+    lines = _candidate_lines(sdp)
+    end = is_complete(sdp) and not (lines and all(map(_is_mdns, lines)))
+    kept = [
+        "".join(
+            line
+            for line in section.splitlines(keepends=True)
+            if not line.startswith(("a=candidate:", "a=end-of-candidates"))
+        )
+        for section in sections
+    ]
+    if kept[-1] and not kept[-1].endswith("\n"):
+        kept[-1] += "\r\n"
+    kept[-1] += "".join(f"{line}\r\n" for line in lines)
+    kept[-1] += "a=end-of-candidates\r\n" if end else ""
+    return "".join((head, *kept))
+
+
+def _candidate_lines(sdp: str) -> list[str]:
+    """Every candidate line once, in order."""
+    lines = (line.strip() for line in sdp.splitlines())
+    return list(dict.fromkeys(line for line in lines if line.startswith("a=candidate:")))
+
+
+def _is_mdns(line: str) -> bool:
+    parts = line.split()
+    return len(parts) > 4 and parts[4].endswith(MDNS_SUFFIX)
 
 
 def _is_end(text: str) -> bool:
