@@ -83,6 +83,7 @@ class Listening(RuleBasedStateMachine):
         self.hear(Consistent((), self.next_token()))
         if resuming:
             self.hear(Count(self.number, len(self.held)))
+        assert self.known == self.held
 
     def next_token(self) -> bytes:
         self.token += 1
@@ -101,20 +102,22 @@ class Listening(RuleBasedStateMachine):
     def write(self, path: str, value: int) -> None:
         self.held[path] = {"n": value}
 
-    @rule(path=PATHS, lost=st.booleans())
-    def delete(self, path: str, lost: bool) -> None:
-        if self.held.pop(path, None) is not None and lost:
-            self.lost.add(path)
+    @rule(path=PATHS)
+    def delete(self, path: str) -> None:
+        self.held.pop(path, None)
 
     @rule()
     def flush(self) -> None:
         self.deltas()
-        self.lost.clear()
         self.hear(Consistent((), self.next_token()))
+        assert self.known == self.held
 
-    @rule()
-    def cut(self) -> None:
-        """The stream breaks and is opened again; meanwhile there were changes."""
+    @rule(lost=st.sets(PATHS))
+    def cut(self, lost: set[str]) -> None:
+        """The stream breaks and is opened again; of deletions meanwhile the server forgets some."""
+        for path in lost:
+            self.held.pop(path, None)
+        self.lost = lost
         self.targets.reopened()
         self.start()
 
@@ -125,6 +128,7 @@ class Listening(RuleBasedStateMachine):
         self.deltas()
         self.hear(Current((self.number,), self.next_token()))
         self.hear(Consistent(()))
+        assert self.known == self.held
 
     @rule(path=PATHS)
     def late(self, path: str) -> None:
@@ -142,11 +146,6 @@ class Listening(RuleBasedStateMachine):
     @invariant()
     def is_told_once_there_is_something(self) -> None:
         assert self.told or not self.known
-
-    def teardown(self) -> None:
-        self.flush()
-        self.hear(Count(self.number, len(self.held)))
-        assert self.known == self.held
 
 
 TestListening = Listening.TestCase
