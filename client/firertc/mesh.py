@@ -1,10 +1,10 @@
 """A room that connects all: every pair of peers ends up with one link.
 
 Each waiting peer keeps one standing offer. A newcomer reads who is there and commits, in one go,
-its own presence, its own standing offer and an answer to each offer it found. If that is refused
-(somebody else took one of them) it goes in first and then makes direct offers. Of two peers the one
-who came later makes the connection, and until it has opened that one alone tries again: so no two
-offers cross.
+its own presence and answers to the offers it found; its standing offer follows when those links are
+open. If that is refused (somebody else took one of them) it goes in first and then makes direct
+offers. Of two peers the one who came later makes the connection, and until it has opened that one
+alone tries again: so no two offers cross.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .schema import Call as CallFields
 from .schema import Peer
 from .signaling import CallDocument, Terms
 
-ANSWERS_AT_ONCE = 2
+ANSWERS_AT_ONCE = 3
 """Standing offers answered in the commit that a newcomer comes in with. Rules may evaluate 1,000
 expressions a request (Firestore's limit), and nothing says that a commit's writes are not added up:
-presence and standing offer take 571, an answer 202."""
+presence takes 291, an answer 202."""
 ANSWERS_MOST = 12
 """Standing offers answered at all; the rest of a crowd gets direct ones."""
-RENEW_STANDING_SECONDS = 1.0
-"""The longest time without a standing offer after one was taken."""
+STANDING_SECONDS = 1.0
+"""The longest time without a standing offer after coming in, or after one was taken."""
 STANDING_RULE_READS = 2
 DIRECT_RULE_READS = 2
 ANSWER_RULE_READS = 1
@@ -66,8 +66,6 @@ class Mesh:
         self._taking: dict[str, tuple[str, int, asyncio.Task[None]]] = {}
         """By peer: the session and attempt of the direct offer being answered."""
         self._standing: Call | None = None
-        self._ahead: asyncio.Task[Change] | None = None
-        """A standing offer made ahead, while the room is read."""
         self._standing_attempt = -1
         self._taken = asyncio.Event()
         """Set when the standing offer no longer waits."""
@@ -78,21 +76,15 @@ class Mesh:
 
     # Coming in.
 
-    def prepare_ahead(self) -> None:
-        """Make the standing offer now: it is needed once the room has been read."""
-        self._ahead = asyncio.create_task(self._prepare_standing())
-
     def found(self, offers: Iterable[CallFields]) -> None:
         """Make answers to the standing offers found, while it is read who is there."""
         waiting = [offer for offer in offers if self._usable(offer)][:ANSWERS_MOST]
         self._answering = [asyncio.create_task(self._prepare_answer(offer)) for offer in waiting]
 
     async def prepare(self) -> list[Change]:
-        """The writes that a newcomer adds to its presence: its standing offer and its answers to
-        those peers that are there."""
+        """The writes that a newcomer adds to its presence: its answers to those who are there, or
+        its standing offer if nobody waits; else that one follows when the links are open."""
         answering, self._answering = self._answering, []
-        standing = await (self._ahead or self._prepare_standing())
-        self._ahead = None
         for answer in await asyncio.gather(*answering):
             if answer is None:
                 continue
@@ -104,16 +96,26 @@ class Mesh:
                 await answer.call.close("failed")
         for answer in self._answered[:ANSWERS_AT_ONCE]:
             answer.written = True
-        return [standing, *(answer.change for answer in self._answered if answer.written)]
+        if not self._answered:
+            return [await self._prepare_standing()]
+        return [answer.change for answer in self._answered if answer.written]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether our standing offer is up."""
+        return self._standing is not None and self._standing.state is CallState.WAITING
 
     @property
     def rule_reads(self) -> int:
         """Documents the rules read to allow what :meth:`prepare` returned."""
         written = sum(answer.written for answer in self._answered)
-        return STANDING_RULE_READS + ANSWER_RULE_READS * written
+        return ANSWER_RULE_READS * written + STANDING_RULE_READS * (self._standing is not None)
 
     async def refused(self) -> list[Change]:
-        """Give up the answers that were refused; the standing offer remains to be written."""
+        """Give up the answers that were refused.
+
+        :returns: what remains to be written with the presence: the standing offer.
+        """
         given_up = [answer for answer in self._answered if answer.written]
         self._answered = [answer for answer in self._answered if not answer.written]
         await asyncio.gather(*(answer.call.close("failed") for answer in given_up))
@@ -124,6 +126,8 @@ class Mesh:
         if self._standing is not None:
             self._standing.placed()
             self._spawn(self._keep_standing(self._standing))
+        else:
+            self._spawn(self._place_standing())
         answered, self._answered = self._answered, []
         for answer in answered:
             self._make(answer.offer.sender, answer)
@@ -173,14 +177,22 @@ class Mesh:
         """Once our offer is taken or too old, put up a new one."""
         answered = self._spawn(self._answered_standing(call))
         await self._taken.wait()
-        # First things first: whoever took it wants its link, and whoever comes meanwhile makes a
-        # direct offer.
-        await asyncio.wait({answered}, timeout=RENEW_STANDING_SECONDS)
-        if self._closed:
+        await asyncio.wait({answered}, timeout=STANDING_SECONDS)
+        self._standing = None
+        await self._place_standing()
+
+    async def _place_standing(self) -> None:
+        """Put up a standing offer once those links are open that are being made.
+
+        First things first; whoever comes meanwhile makes a direct offer.
+        """
+        await asyncio.sleep(0)
+        if making := set(self._making.values()):
+            await asyncio.wait(making, timeout=STANDING_SECONDS)
+        if self._closed or self._standing is not None:
             return
         # Unreachable or put out: the next newcomer makes a direct offer.
         with contextlib.suppress(FireRTCError):
-            self._standing = None
             change = await self._prepare_standing()
             await self._room.session.database.commit(change, rule_reads=STANDING_RULE_READS)
             self.written()
@@ -360,10 +372,6 @@ class Mesh:
         :returns: what is left to delete in the database.
         """
         self._closed = True
-        if self._ahead is not None:
-            # The room was never entered.
-            self._ahead.cancel()
-            await asyncio.gather(self._ahead, return_exceptions=True)
         for answer in await asyncio.gather(*self._answering):
             if answer is not None:
                 self._answered.append(answer)

@@ -126,7 +126,6 @@ class Room(Membership):
         self._listeners = [watch_peers, watch_calls]
         if self.connect == "all":
             self.mesh = Mesh(self, media)
-            self.mesh.prepare_ahead()
         fields, peers, _ = await asyncio.gather(
             database.get(self.path),
             self._first(watch_peers),

@@ -62,6 +62,12 @@ class Party:
                 self._changed.clear()
                 await self._changed.wait()
 
+    async def settled(self) -> None:
+        """Wait until everybody's standing offer is up."""
+        async with asyncio.timeout(OPEN_SECONDS):
+            while not all(room.mesh is not None and room.mesh.waiting for room in self.rooms):
+                await asyncio.sleep(0.01)
+
     async def close(self) -> None:
         """Everybody leaves."""
         await asyncio.gather(*(room.leave() for room in self.rooms))
@@ -92,6 +98,7 @@ async def test_newcomers_answer_the_standing_offers(
     for present in range(4):
         room = await party.enter()
         await party.until((present + 1) * present)
+        await party.settled()
         operations = room.session.operations
         # Presence, a standing offer, an answer to each who is there: linear, and no more.
         assert operations.writes == present + 2 + (present == 0)
