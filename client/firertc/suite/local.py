@@ -42,6 +42,8 @@ NODE_OPTIONS = ("--max-semi-space-size=64",)
 
 READY = "All emulators ready"
 NOT_LOADED = "Failed to load function definition from source"
+DISCOVERY_PORT_TAKEN = "is in use by another program"
+"""firebase-tools asks the functions what they are on the first free port from 8081 on."""
 PORT_TAKEN = re.compile(r"port taken|already in use|EADDRINUSE|is not open on")
 
 
@@ -161,7 +163,11 @@ class LocalSuite:
                 break
             except BaseException as error:
                 self.stop()
-                again = isinstance(error, _PortTaken) and self.ports is None
+                # Another suite that starts this moment had the same port for a while: not ours to
+                # choose, and free the next time.
+                again = isinstance(error, _DiscoveryPortTaken) or (
+                    isinstance(error, _PortTaken) and self.ports is None
+                )
                 if not again or attempt == PORT_ATTEMPTS - 1:
                     raise
         return self.addresses
@@ -214,6 +220,8 @@ class LocalSuite:
         while True:
             ended = process.poll() is not None
             text = self.output()
+            if DISCOVERY_PORT_TAKEN in text and (READY not in text or NOT_LOADED in text):
+                raise _DiscoveryPortTaken(f"the functions can't be read.\n{tail(text)}")
             if NOT_LOADED in text:
                 raise FunctionsUnreachable(f"the functions can't be loaded.\n{tail(text)}")
             if READY in text and not ended:
@@ -343,6 +351,10 @@ class LocalSuite:
 
 class _PortTaken(Unreachable):
     """Somebody listens on a port that was chosen."""
+
+
+class _DiscoveryPortTaken(_PortTaken):
+    """Another suite was faster to take the port on which the functions are asked what they are."""
 
 
 def tail(text: str) -> str:

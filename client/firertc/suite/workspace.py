@@ -152,6 +152,8 @@ def surroundings(folder: Path, environment: Mapping[str, str] | None = None) -> 
     return {
         **kept,
         "CI": "1",
+        # Ten seconds, the default, are short for a busy machine.
+        "FUNCTIONS_DISCOVERY_TIMEOUT": "30",
         "NO_UPDATE_NOTIFIER": "1",
         "NO_COLOR": "1",
         "XDG_CONFIG_HOME": str(folder / "tmp"),
