@@ -1,0 +1,1 @@
+"""The database gone, the stream cut, the clock wrong."""
