@@ -34,6 +34,7 @@ from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
 from . import control
 from .errors import ConfigError, DocumentMalformed
 from .negotiation import GATHER_GRACE_SECONDS
+from .schema import parse_json
 
 CLOSE_SECONDS = 5.0
 MDNS_SUFFIX = ".local"
@@ -307,7 +308,7 @@ def _is_mdns(line: str) -> bool:
 
 def _is_end(text: str) -> bool:
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except ValueError:
         return False
     return isinstance(content, dict) and content.get("candidate") == ""
@@ -324,7 +325,7 @@ def _ice_server(server: Mapping[str, Any]) -> RTCIceServer:
 
 def _candidate(text: str) -> RTCIceCandidate | None:
     try:
-        content = json.loads(text)
+        content = parse_json(text)
         line = content["candidate"]
         if not line:
             return None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ConfigError, ProtocolError
-from .schema import compact_json
+from .schema import JSON_DEPTH, compact_json, parse_json
 
 LABEL = "firertc"
 CHANNEL_ID = 0
@@ -118,8 +118,8 @@ def decode(text: str | bytes) -> Frame | None:
     if not isinstance(text, str) or len(text) > FRAME_BYTES:
         raise ProtocolError("The other side sent something on the control channel that is no text.")
     try:
-        content = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        content = parse_json(text, JSON_DEPTH + 1)  # a message's body stands in a frame
+    except ValueError:
         raise ProtocolError("The other side sent something that is no JSON.") from None
     if not isinstance(content, dict):
         raise ProtocolError("The other side sent JSON that is no object.")
@@ -151,11 +151,6 @@ def _decode(content: dict[str, Any]) -> Frame | None:
         case "bye":
             return Bye(_text(content["reason"])[:64])
     return None
-
-
-def _no_constant(name: str) -> None:
-    # Python's parser takes NaN and Infinity, which no other side could read.
-    raise ValueError(f"{name} is no JSON")
 
 
 def _number(value: Any) -> int:

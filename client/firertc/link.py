@@ -29,6 +29,9 @@ from .negotiation import PING_SECONDS, UNREACHABLE_SECONDS, Pulse, pulse
 
 GOODBYE_SECONDS = 1.0
 RENEGOTIATION_SECONDS = 10.0
+SECTIONS_MOST = 16
+"""Audio and video sections of one connection, as far as the other side may ask for them: each costs
+a transceiver for good."""
 
 Side = Literal["offerer", "answerer"]
 
@@ -238,6 +241,9 @@ class Link(AsyncIOEventEmitter):
             self._send(Description("answer", offer.generation, answer.sdp))
 
     async def _offer_more(self, want: Want) -> None:
+        sections = len(self.connection.pc.getTransceivers()) + len(want.kinds)
+        if sections > SECTIONS_MOST:
+            raise ProtocolError(f"The other side wants more than {SECTIONS_MOST} media sections.")
         for kind in want.kinds:
             self.connection.pc.addTransceiver(kind, "recvonly")
         await self.renegotiate()
@@ -352,7 +358,10 @@ class Link(AsyncIOEventEmitter):
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, ProtocolError):
+            self._finish(LinkEnd("protocol-error", by_remote=True))
+        elif error is not None:
             self._finish(LinkEnd("failed", by_remote=False))
 
     def path(self) -> Path | None:

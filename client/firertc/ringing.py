@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -98,7 +97,7 @@ def _metadata(call: CallFields) -> Any:
     if call.metadata is None:
         return None
     try:
-        return json.loads(call.metadata)
+        return schema.parse_json(call.metadata)
     except ValueError:
         return None
 

@@ -31,6 +31,8 @@ DATA_CHARS = 8_192
 CANDIDATES_MAX = 40
 CANDIDATES_CHARS = 24_000
 REASON_CHARS = 64
+JSON_DEPTH = 64
+"""How deep free-form data may be nested: what parses here must not overflow where it is shown."""
 
 SHARDS = 8
 DIRECT_SLOTS = 4
@@ -296,7 +298,7 @@ def read_peer(path: str, fields: Mapping[str, Any]) -> Peer:
     """
     text = _get(path, fields, "data", str)
     try:
-        data = json.loads(text) if text else None
+        data = parse_json(text) if text else None
     except ValueError:
         raise DocumentMalformed(f"{path}: field 'data' is no JSON.") from None
     media = fields.get("media", {})
@@ -320,6 +322,37 @@ def timestamp(unix_seconds: float) -> datetime:
     return datetime.fromtimestamp(unix_seconds, UTC)
 
 
+def parse_json(text: str, depth: int = JSON_DEPTH) -> Any:
+    """JSON that somebody else wrote.
+
+    :param depth: how deep it may be nested.
+    :raises ValueError: if it is none, or so deeply nested that it can only be meant badly.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        value = None
+        shallow = False
+    else:
+        shallow = _is_shallow(value, depth)
+    if not shallow:
+        raise ValueError(f"nested more than {depth} deep")
+    return value
+
+
+def _is_shallow(value: Any, depth: int = JSON_DEPTH) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list | tuple):
+        return True
+    return depth > 0 and all(_is_shallow(inner, depth - 1) for inner in value)
+
+
+def _no_constant(name: str) -> None:
+    # Python's parser takes NaN and Infinity, which no other side could read.
+    raise ValueError(f"{name} is no JSON")
+
+
 def compact_json(value: Any, *, what: str) -> str:
     """Free-form data as JSON text.
 
@@ -330,6 +363,8 @@ def compact_json(value: Any, *, what: str) -> str:
         text.encode("utf-8")  # refuses halves of surrogate pairs, as Firestore does
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(f"The {what} must be a JSON value: {error}.") from None
+    if not _is_shallow(value):
+        raise ConfigError(f"The {what} is nested more than {JSON_DEPTH} deep: make it flatter.")
     return text
 
 
