@@ -35,7 +35,11 @@ class Ring:
         self._room = room
         self._document = document
         self._call = call
-        self._stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._stopped: asyncio.Future[str] = loop.create_future()
+        # A caller that dies without a word deletes nothing: its lease ends the ringing.
+        lease = max(0.0, call.lease_until.timestamp() - room.session.now())
+        self._expiry = loop.call_later(lease, self.settle, "no-answer")
         self.caller = call.sender
         """Peer id of who calls."""
         self.metadata = _metadata(call)
@@ -77,7 +81,8 @@ class Ring:
     async def stopped(self) -> str:
         """Wait until it no longer rings.
 
-        :returns: ``accepted``, ``rejected``, ``busy``, ``cancelled``, ``answered-elsewhere``…
+        :returns: ``accepted``, ``rejected``, ``busy``, ``cancelled``, ``answered-elsewhere``,
+            ``no-answer``…
         """
         return await asyncio.shield(self._stopped)
 
@@ -89,6 +94,7 @@ class Ring:
 
     def settle(self, reason: str) -> None:
         """It rings no longer."""
+        self._expiry.cancel()
         if not self._stopped.done():
             self._stopped.set_result(reason)
 
