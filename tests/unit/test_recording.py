@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from array import array
@@ -355,11 +356,28 @@ def test_where_nothing_can_be_recorded(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["pipe.mp4"]
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions don't bind root")
-def test_folder_without_permission(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(RecordingFailed, match="Permission denied"):
-        Recorder(tmp_path / "call.mp4")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_folder_without_permission() -> None:
+    program = (
+        "import os, sys; os.geteuid() or os.seteuid(65534)\n"
+        "from firertc.errors import RecordingFailed\n"
+        "from firertc.encoding import check_writable\n"
+        "try: check_writable(sys.argv[1])\n"
+        "except RecordingFailed as error: print(error)\n"
+    )
+    # Root may write anywhere: a process of its own becomes nobody first, once all is imported.
+    program = program.replace("import os, sys; ", "import firertc.encoding, os, sys; ")
+    with tempfile.TemporaryDirectory() as open_to_all:
+        folder = Path(open_to_all)
+        folder.chmod(0o555)
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(folder / "call.mp4")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    assert "Permission denied" in done.stdout
 
 
 # parts
