@@ -64,7 +64,7 @@ async def post(
     raise unreachable(f"{what} does not answer. {hint}")
 
 
-async def sign_in(config: Config, custom_token: str) -> dict[str, Any]:
+async def sign_in(config: Config, custom_token: str) -> dict[str, str]:
     """Exchange a custom token for an ID token and a refresh token.
 
     :raises Unreachable: if Firebase Auth doesn't answer.
@@ -73,11 +73,12 @@ async def sign_in(config: Config, custom_token: str) -> dict[str, Any]:
     return await _auth(
         config,
         config.identity("signInWithCustomToken"),
+        ("idToken", "refreshToken"),
         json_body={"token": custom_token, "returnSecureToken": True},
     )
 
 
-async def refresh(config: Config, refresh_token: str) -> dict[str, Any]:
+async def refresh(config: Config, refresh_token: str) -> dict[str, str]:
     """Exchange a refresh token for a new ID token.
 
     :raises SessionExpired: if it is no longer good.
@@ -85,6 +86,7 @@ async def refresh(config: Config, refresh_token: str) -> dict[str, Any]:
     return await _auth(
         config,
         config.secure_token(),
+        ("user_id", "id_token", "refresh_token"),
         form={"grant_type": "refresh_token", "refresh_token": refresh_token},
     )
 
@@ -100,11 +102,14 @@ async def anonymous(config: Config, *, folder: Path | None = None) -> Account:
     if name in kept:
         with contextlib.suppress(SessionExpired):
             reply = await refresh(config, kept[name])
-            return Account(
-                str(reply["user_id"]), str(reply["id_token"]), str(reply["refresh_token"])
-            )
-    reply = await _auth(config, config.identity("signUp"), json_body={"returnSecureToken": True})
-    account = Account(str(reply["localId"]), str(reply["idToken"]), str(reply["refreshToken"]))
+            return Account(reply["user_id"], reply["id_token"], reply["refresh_token"])
+    reply = await _auth(
+        config,
+        config.identity("signUp"),
+        ("localId", "idToken", "refreshToken"),
+        json_body={"returnSecureToken": True},
+    )
+    account = Account(reply["localId"], reply["idToken"], reply["refreshToken"])
     _write(store, {**kept, name: account.refresh_token})
     return account
 
@@ -112,10 +117,11 @@ async def anonymous(config: Config, *, folder: Path | None = None) -> Account:
 async def _auth(
     config: Config,
     url: str,
+    wanted: tuple[str, ...],
     *,
     json_body: Mapping[str, Any] | None = None,
     form: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, str]:
     if not config.auth_emulator and not config.api_key:
         raise ConfigError(
             "The web API key of the Firebase project is not set: set FIRERTC_API_KEY. It is in the "
@@ -135,7 +141,12 @@ async def _auth(
     except ValueError:
         content = {}
     if reply.status_code == 200 and isinstance(content, dict):
-        return content
+        if any(name not in content for name in wanted):
+            raise Unreachable(
+                "What answers in place of Firebase Auth is something else: a proxy or a page to "
+                "log in to the network?"
+            )
+        return {name: str(content[name]) for name in wanted}
     reason = "unknown reason"
     if isinstance(content, dict) and isinstance(content.get("error"), dict):
         reason = str(content["error"].get("message", reason))

@@ -38,6 +38,9 @@ TOKEN_SLACK_SECONDS = 30.0
 OPEN_SUFFIX_BYTES = 4
 NOT_OPEN = " Is the realm open? Otherwise its owner gives you a key (FIRERTC_KEY or --key)."
 
+REPLY = ("token", "realm", "peer", "session", "role", "resume")
+"""What ``join`` always answers with."""
+
 _REFUSALS: Mapping[str, type[FireRTCError]] = {
     "unknown-key": KeyRefused,
     "disabled-key": KeyRefused,
@@ -139,7 +142,7 @@ class Session:
             self.ice_servers = _ice_servers(self.config, reply.get("iceServers"))
         else:
             reply = await accounts.refresh(self.config, self._refresh_token)
-            self._take(str(reply["id_token"]), str(reply["refresh_token"]))
+            self._take(reply["id_token"], reply["refresh_token"])
         self.snapshots.reopen()
 
     async def close(self) -> None:
@@ -160,11 +163,11 @@ class Session:
     async def _sign_in(self, custom_token: str) -> None:
         self.database.warm()
         reply = await accounts.sign_in(self.config, custom_token)
-        self._take(str(reply["idToken"]), str(reply["refreshToken"]))
+        self._take(reply["idToken"], reply["refreshToken"])
 
     def _take(self, id_token: str, refresh_token: str) -> None:
-        self._token, self._refresh_token = id_token, refresh_token
         told = claims(id_token)
+        self._token, self._refresh_token = id_token, refresh_token
         self._good_until = float(min(told["exp"], told.get("until", told["exp"])))
         self.offset_seconds = float(told["iat"]) - self.wall()
         if abs(self.offset_seconds) < 2:
@@ -224,26 +227,20 @@ async def join(
         if value is not None:
             asked[name] = value
     reply = await _call_join(config, asked)
+    session = Session(
+        config=config,
+        realm=str(reply["realm"]),
+        peer=str(reply["peer"]),
+        session=str(reply["session"]),
+        role=str(reply["role"]),
+        room=reply.get("room"),
+        resume=str(reply["resume"]),
+        ice_servers=_ice_servers(config, reply.get("iceServers")),
+        wall=wall,
+        _asked={name: value for name, value in asked.items() if name != "resume"},
+    )
     try:
-        session = Session(
-            config=config,
-            realm=str(reply["realm"]),
-            peer=str(reply["peer"]),
-            session=str(reply["session"]),
-            role=str(reply["role"]),
-            room=reply.get("room"),
-            resume=str(reply["resume"]),
-            ice_servers=_ice_servers(config, reply.get("iceServers")),
-            wall=wall,
-            _asked={name: value for name, value in asked.items() if name != "resume"},
-        )
-        custom_token = str(reply["token"])
-    except KeyError as missing:
-        raise FunctionsUnreachable(
-            f"The function 'join' answered without {missing}. Deploy the functions of this version."
-        ) from None
-    try:
-        await session._sign_in(custom_token)
+        await session._sign_in(str(reply["token"]))
     except BaseException:
         await session.close()
         raise
@@ -299,7 +296,14 @@ async def _call_join(config: Config, asked: Mapping[str, Any]) -> dict[str, Any]
     except ValueError:
         content = None
     if isinstance(content, dict) and isinstance(content.get("result"), dict):
-        return dict(content["result"])
+        result = dict(content["result"])
+        missing = next((name for name in REPLY if not isinstance(result.get(name), str)), None)
+        if missing is not None:
+            raise FunctionsUnreachable(
+                f"The function 'join' answered without {missing!r}. Deploy the functions of this "
+                "version."
+            )
+        return result
     if isinstance(content, dict) and isinstance(content.get("error"), dict):
         _refuse(content["error"])
     if reply.status_code == 429 or reply.status_code >= 500:
@@ -322,7 +326,7 @@ def _refuse(error: Mapping[str, Any]) -> None:
         raise kind(f"{message} ({code})")
     if error.get("status") == "INTERNAL":
         raise FunctionsUnreachable(
-            f"The function 'join' failed: {message}. See the functions' log."
+            f"The function 'join' failed: {message.rstrip('.')}. See the functions' log."
         )
 
 
@@ -342,6 +346,8 @@ def claims(token: str) -> dict[str, Any]:
     try:
         middle = token.split(".")[1]
         decoded = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
-    except (IndexError, ValueError):
+        if not all(isinstance(decoded[name], int | float) for name in ("iat", "exp")):
+            raise ValueError("no times")
+    except (IndexError, KeyError, TypeError, ValueError):
         raise SessionExpired("Firebase Auth answered with something that is no token.") from None
     return dict(decoded)

@@ -1,0 +1,283 @@
+"""A link between two connections of this process: messages, tracks, heartbeat, goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
+
+from firertc import control, link
+from firertc.connection import Connection, is_complete
+from firertc.errors import ConfigError, PathUnreachable, PeerGone
+from firertc.link import Link, LinkEnd, LinkState
+from firertc.negotiation import pulse
+
+WAIT_SECONDS = 20.0
+BOTH = frozenset({"audio", "video"})
+
+Pair = tuple[Link, Link]
+
+
+async def linked(
+    offering: dict[str, MediaStreamTrack] | None = None,
+    answering: dict[str, MediaStreamTrack] | None = None,
+    receiving: frozenset[str] = frozenset(),
+) -> Pair:
+    """An offerer and an answerer."""
+    one = Connection((), sending=offering, receiving=receiving)
+    other = Connection((), sending=answering, receiving=receiving)
+    offerer, answerer = Link(one, "offerer", "bob"), Link(other, "answerer", "ann")
+    offer = await one.offer()
+    answer = await other.answer(offer.sdp)
+    await one.accept(answer.sdp)
+    for side, description, told in ((other, offer, one), (one, answer, other)):
+        if not description.complete:
+            await side.add_candidates(await told.late_candidates())
+    async with asyncio.timeout(WAIT_SECONDS):
+        await asyncio.gather(offerer.opened(), answerer.opened())
+    return offerer, answerer
+
+
+@pytest_asyncio.fixture
+async def pair() -> AsyncIterator[Pair]:
+    links = await linked()
+    yield links
+    for each in links:
+        await each.close()
+
+
+def heard(of: Link, event: str) -> asyncio.Queue[Any]:
+    queue: asyncio.Queue[Any] = asyncio.Queue()
+    of.on(event, queue.put_nowait)
+    return queue
+
+
+async def soon(queue: asyncio.Queue[Any]) -> Any:
+    async with asyncio.timeout(WAIT_SECONDS):
+        return await queue.get()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_messages_before_anybody_listens_are_kept(pair: Pair) -> None:
+    offerer, answerer = pair
+    for number in range(5):
+        offerer.send(number)
+    await offerer.flush()
+    queue = heard(answerer, "message")
+    assert [await soon(queue) for _ in range(5)] == list(range(5))
+    offerer.send({"and": ["then", None]})
+    assert await soon(queue) == {"and": ["then", None]}
+    await offerer.flush()
+    assert not offerer._outbox.waiting
+
+
+async def test_the_path_and_its_round_trip(pair: Pair) -> None:
+    offerer, answerer = pair
+    await until(lambda: offerer.rtt_seconds is not None and answerer.rtt_seconds is not None)
+    assert 0 < (offerer.rtt_seconds or 0) < WAIT_SECONDS
+    path = offerer.path()
+    assert path is not None and path.kind == "host" and ":" in path.address
+    await offerer.close()
+    assert offerer.path() == path, "it is still known afterwards"
+
+
+async def test_hanging_up(pair: Pair) -> None:
+    offerer, answerer = pair
+    queue = heard(answerer, "message")
+    offerer.send("last words")
+    await offerer.hang_up("time for tea")
+    assert await soon(queue) == "last words"
+    assert await answerer.closed() == LinkEnd("time for tea", by_remote=True)
+    assert await offerer.closed() == LinkEnd("time for tea", by_remote=False)
+    assert offerer.state is answerer.state is LinkState.CLOSED
+    for each in pair:
+        with pytest.raises(PeerGone, match="the link is not open"):
+            each.send("too late")
+        await each.hang_up()  # again, harmless
+        await each.close()
+
+
+async def test_what_was_not_confirmed_in_time(pair: Pair) -> None:
+    offerer, answerer = pair
+    answerer._on_text = lambda text: None  # type: ignore[method-assign]
+    answerer.connection.channel.remove_all_listeners("message")  # type: ignore[union-attr]
+    offerer.send("anybody?")
+    with pytest.raises(PeerGone, match="doesn't confirm"):
+        await offerer.flush(0.2)
+    waiting = asyncio.create_task(offerer.flush())
+    await asyncio.sleep(0)
+    await answerer.close()
+    await offerer.close()
+    with pytest.raises(PeerGone, match="before everything had arrived"):
+        await waiting
+
+
+async def test_muting(pair: Pair) -> None:
+    offerer, answerer = pair
+    queue = heard(answerer, "mute")
+    offerer.mute(audio=True, video=False)
+    assert await soon(queue) == {"audio": True, "video": False} == answerer.muted
+
+
+async def test_silence_is_noticed(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing comes any more; the connection itself has not failed."""
+    offerer, answerer = pair
+    pulses = heard(offerer, "pulse")
+    monkeypatch.setattr(link, "pulse", lambda silent: _scaled(silent))
+    monkeypatch.setattr(link, "PING_SECONDS", 0.05)
+    answerer._send = lambda frame: None  # type: ignore[method-assign]
+    assert await soon(pulses) == "suspect"
+    assert await soon(pulses) == "dead"
+    assert await offerer.closed() == LinkEnd("gone", by_remote=True)
+
+
+def _scaled(silent: float) -> Any:
+    return pulse(silent * 2)
+
+
+async def test_a_silence_that_ends(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    offerer, answerer = pair
+    pulses = heard(offerer, "pulse")
+    monkeypatch.setattr(link, "PING_SECONDS", 0.05)
+    send = answerer._send
+    answerer._send = lambda frame: None  # type: ignore[method-assign]
+    assert await soon(pulses) == "suspect"
+    answerer._send = send  # type: ignore[method-assign]
+    assert await soon(pulses) == "alive"
+    assert offerer.state is LinkState.OPEN
+
+
+async def test_a_process_that_stood_still_blames_nobody(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A laptop that slept: the silence was its own."""
+    offerer, answerer = pair
+    monkeypatch.setattr(link, "PING_SECONDS", 0.2)
+    await asyncio.sleep(0.5)
+    time.sleep(4.5)
+    await asyncio.sleep(0.5)
+    assert offerer.state is answerer.state is LinkState.OPEN
+    queue = heard(answerer, "message")
+    offerer.send("good morning")
+    assert await soon(queue) == "good morning"
+
+
+# ---- tracks ------------------------------------------------------------------------------------
+
+
+async def test_tracks_from_the_start() -> None:
+    links = await linked(
+        {"audio": AudioStreamTrack(), "video": VideoStreamTrack()},
+        {"audio": AudioStreamTrack()},
+        BOTH,
+    )
+    offerer, answerer = links
+    try:
+        assert sorted(track.kind for track in answerer.tracks) == ["audio", "video"]
+        # An answerer without a picture takes the one that comes and sends none.
+        directions = {t.kind: t.currentDirection for t in answerer.connection.pc.getTransceivers()}
+        assert directions == {"audio": "sendrecv", "video": "recvonly"}
+        audio = next(track for track in offerer.tracks if track.kind == "audio")
+        async with asyncio.timeout(WAIT_SECONDS):
+            await audio.recv()
+    finally:
+        for each in links:
+            await each.close()
+
+
+async def test_a_track_added_by_the_offerer(pair: Pair) -> None:
+    offerer, answerer = pair
+    answerer.connection.receiving = BOTH
+    tracks = heard(answerer, "track")
+    await offerer.add_track(AudioStreamTrack())
+    track = await soon(tracks)
+    async with asyncio.timeout(WAIT_SECONDS):
+        await track.recv()
+    await offerer.add_track(VideoStreamTrack())
+    assert (await soon(tracks)).kind == "video"
+    queue = heard(answerer, "message")
+    offerer.send("still here")
+    assert await soon(queue) == "still here"
+
+
+async def test_a_track_added_by_the_answerer(pair: Pair) -> None:
+    """It asks, the offerer offers: no two offers can cross."""
+    offerer, answerer = pair
+    tracks = heard(offerer, "track")
+    await answerer.add_track(AudioStreamTrack())
+    track = await soon(tracks)
+    async with asyncio.timeout(WAIT_SECONDS):
+        await track.recv()
+
+
+async def test_a_renegotiation_that_nobody_answers(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offerer, answerer = pair
+    monkeypatch.setattr(link, "RENEGOTIATION_SECONDS", 0.3)
+
+    async def never(offer: control.Description) -> None:
+        return
+
+    answerer._answer_renegotiation = never  # type: ignore[method-assign]
+    with pytest.raises(PeerGone, match="didn't answer the renegotiation"):
+        await offerer.add_track(AudioStreamTrack())
+
+
+# ---- opening -----------------------------------------------------------------------------------
+
+
+async def test_a_link_that_never_opens() -> None:
+    connection = Connection(())
+    waiting = Link(connection, "offerer")
+    await connection.offer()
+    with pytest.raises(PathUnreachable, match=r"^No network path .*Tried for 0 s\.$"):
+        await waiting.opened(0.05)
+    opening = asyncio.create_task(waiting.opened(None))
+    await asyncio.sleep(0)
+    await waiting.close()
+    with pytest.raises(PathUnreachable, match="firewall"):
+        await opening
+    assert await waiting.closed() == LinkEnd("closed", by_remote=False)
+
+
+async def test_closing_what_was_never_begun() -> None:
+    never = Link(Connection(()), "offerer")
+    await never.hang_up("changed my mind")
+    assert (await never.closed()).reason == "changed my mind"
+
+
+async def test_candidates_after_the_descriptions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("firertc.connection.GATHER_GRACE_SECONDS", 0.0)
+    one, other = Connection(()), Connection(())
+    offerer, answerer = Link(one, "offerer"), Link(other, "answerer")
+    offer = await one.offer()
+    assert not offer.complete and not is_complete(offer.sdp)
+    late = await one.late_candidates()
+    assert is_complete(offer.sdp, late) and not is_complete(offer.sdp, late[:-1])
+    answer = await other.answer(offer.sdp)
+    await other.add_candidates(late)
+    await other.add_candidates(late)  # as a listener shows them, again and again
+    await one.accept(answer.sdp)
+    await one.add_candidates(await other.late_candidates())
+    async with asyncio.timeout(WAIT_SECONDS):
+        await asyncio.gather(offerer.opened(), answerer.opened())
+    for each in (offerer, answerer):
+        await each.close()
+
+
+@pytest.mark.parametrize("urls", [None, "", [], 5])
+async def test_an_ice_server_without_urls(urls: Any) -> None:
+    with pytest.raises(ConfigError, match="needs 'urls'"):
+        Connection([{"urls": urls}])
