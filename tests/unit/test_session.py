@@ -65,7 +65,7 @@ async def serve(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
             project="demo-unit",
             key="k",
             functions_url=f"http://{host}",
-            firestore_emulator=host,
+            firestore_emulator="127.0.0.1:1",  # nobody: not asked here
             auth_emulator=host,
             **settings,  # type: ignore[arg-type]
         )
