@@ -51,7 +51,8 @@ class Commands(click.Group):
 def cli() -> None:
     """Call a Python process from a terminal or a browser, with Cloud Firestore as the only server.
 
-    Exit codes: 0 done, 1 failed, 2 usage, 3 no answer, 4 rejected, 5 denied, 6 unreachable.
+    Exit codes: 0 done, 1 failed, 2 usage, 3 no answer, 4 rejected, 5 denied, 6 unreachable, 130
+    stopped by a signal.
     """
 
 
