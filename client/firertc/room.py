@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -46,12 +47,10 @@ class Room(Membership):
 
     Events:
 
-    * ``joined`` (peer), ``left`` (peer), ``updated`` (peer): a :class:`firertc.schema.Peer` other
-    than us.
+    * ``joined``, ``left``, ``updated`` (peer): a :class:`firertc.schema.Peer` other than us.
     * ``ring`` (ring): somebody calls; a :class:`firertc.Ring`.
-    * ``link`` (link), ``unlinked`` (link, end): in a room that connects all, a
-    :class:`firertc.Link`
-      opened or ended; ``unreachable`` (peer, error): none opened within 20 s.
+    * ``link`` (link), ``unlinked`` (link, end): in a room that connects all, a link has opened or
+      ended; ``unreachable`` (peer, error): none opened within 20 s.
     * ``message`` (peer id, body): somebody linked to us said something.
     * ``lost`` (error): the room can no longer be listened to.
     """
@@ -67,6 +66,8 @@ class Room(Membership):
         self._listeners: list[Listener] = []
         self.mesh: Mesh | None = None
         """The links, in a room that connects all."""
+        self._room_lease = session.now() + schema.ROOM_LEASE_SECONDS
+        """When the room's own lease ends, as far as we know: Unix seconds, the server's."""
         self._present = False
         """Whether there may be documents of ours to delete."""
         self._left = False
@@ -83,7 +84,7 @@ class Room(Membership):
         sends: Mapping[str, bool] | None = None,
         on_event: Callable[[Room], None] | None = None,
     ) -> Self:
-        """Go into a room, making it if there is none: two hops, whatever the crowd.
+        """Go into a room, making it if there is none: two hops, three into a crowd.
 
         :param name: of the room.
         :param connect: for a room that doesn't exist yet: who is linked to whom.
@@ -133,6 +134,8 @@ class Room(Membership):
         )
         if fields is not None:
             self.connect = "all" if fields.get("connect") == "all" else "none"
+            if isinstance(lease := fields.get("leaseUntil"), datetime):
+                self._room_lease = lease.timestamp()
         self._refuse_if_locked(fields)
         if peers is None:
             raise PermissionDenied("The rules refuse to show who is in this room. Join again.")
@@ -391,8 +394,19 @@ class Room(Membership):
             self.emit("ring", ring)
 
     async def _keep_lease(self) -> None:
+        """Prolong our presence, and the room's life when half of it is over."""
+        database = self.session.database
         while True:
+            now = self.session.now()
+            if self._room_lease - now < schema.ROOM_LEASE_SECONDS / 2:
+                lease = now + schema.ROOM_LEASE_SECONDS
+                # Refused if another member prolonged it further: then that is done.
+                with contextlib.suppress(FireRTCError):
+                    await database.commit(
+                        Update(self.path, {"leaseUntil": schema.timestamp(lease)})
+                    )
+                    self._room_lease = lease
             await asyncio.sleep(schema.PEER_LEASE_RENEW_SECONDS)
-            lease = schema.timestamp(self.session.now() + schema.PEER_LEASE_SECONDS)
+            presence = schema.timestamp(self.session.now() + schema.PEER_LEASE_SECONDS)
             with contextlib.suppress(FireRTCError):
-                await self.session.database.commit(Update(self._me, {"leaseUntil": lease}))
+                await database.commit(Update(self._me, {"leaseUntil": presence}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -168,3 +169,16 @@ async def test_a_ghost_does_not_keep_a_newcomer_out(
     async with asyncio.timeout(OPEN_SECONDS):
         while newcomer.mesh is None or "ann" not in newcomer.mesh.links:
             await asyncio.sleep(0.02)
+
+
+async def test_a_room_lives_as_long_as_somebody_is_in_it(party: Party, admin: AsyncClient) -> None:
+    first = await party.enter("ann")
+    soon = datetime.now(UTC) + timedelta(minutes=10)
+    await admin.document(first.path).update({"leaseUntil": soon})
+    await party.enter("bob")
+    async with asyncio.timeout(OPEN_SECONDS):
+        while True:
+            room = (await admin.document(first.path).get()).to_dict() or {}
+            if room["leaseUntil"] > soon + timedelta(hours=6):
+                break
+            await asyncio.sleep(0.05)
