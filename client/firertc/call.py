@@ -355,6 +355,7 @@ async def wait_at_code(
     project: str,
     media: Media,
     *,
+    code: str | None = None,
     wait_seconds: float = WAIT_SECONDS,
     on_code: Callable[[str], None] | None = None,
     on_state: Callable[[CallState], None] | None = None,
@@ -364,11 +365,12 @@ async def wait_at_code(
 
     :param open_session: joins, given the seal whose ``call`` the session must be good for.
     :param project: Firebase project id; part of the code's salt.
+    :param code: one that was made before, to wait at again; default: a new one.
     :param on_code: told the code once the offer is written and somebody can come.
     :returns: a call to await with :meth:`Call.answered`; close it in the end.
     """
     timing = timing or Timing()
-    code = new_code()
+    code = new_code() if code is None else normalize_code(code)
     seal = await stretch_aside(code, project)
     timing.mark("code")
     session = await open_session(seal)
