@@ -13,7 +13,7 @@ export type { Operations } from "./database.js";
 export * from "./errors.js";
 export { Link } from "./link.js";
 export type { LinkEnd, LinkEvents, LinkState, Side } from "./link.js";
-export { openMedia } from "./media.js";
+export { openMedia, openScreen } from "./media.js";
 export type { MediaWanted } from "./media.js";
 export type { CallState, Pulse } from "./negotiation.js";
 export { decodeId, encodeId } from "./schema.js";

@@ -1,4 +1,4 @@
-/** Camera and microphone, and what is wrong when there is none. */
+/** Camera, microphone and screen, and what is wrong when there is none. */
 
 import type { Kind } from "./connection.js";
 import {
@@ -21,25 +21,50 @@ export type MediaWanted = Readonly<Partial<Record<Kind, boolean | MediaTrackCons
  * @throws MediaUnreadable if another program uses it.
  */
 export async function openMedia(wanted: MediaWanted): Promise<MediaStreamTrack[]> {
-  // Typed as always there, but a page on plain HTTP has none.
-  const devices = navigator.mediaDevices as MediaDevices | undefined;
-  if (!devices) {
-    throw new InsecureContext(
-      "Browsers give camera and microphone only to pages from HTTPS or localhost: " +
-        "open this page at such an address.",
-    );
-  }
+  const devices = devicesOrThrow();
   try {
     return (await devices.getUserMedia(wanted)).getTracks();
   } catch (error) {
-    throw mediaError(wanted, error instanceof Error ? error : new Error(String(error)));
+    throw mediaError(namesOf(wanted), error instanceof Error ? error : new Error(String(error)));
   }
 }
 
-function mediaError(wanted: MediaWanted, error: Error): MediaError {
+/**
+ * Open the screen, a window or a tab: the browser asks which.
+ *
+ * @throws InsecureContext if the page was not loaded from HTTPS or localhost.
+ * @throws MediaDenied if the person chose none.
+ */
+export async function openScreen(
+  constraints: DisplayMediaStreamOptions = { video: true },
+): Promise<MediaStreamTrack> {
+  const devices = devicesOrThrow();
+  try {
+    const [track] = (await devices.getDisplayMedia(constraints)).getVideoTracks();
+    if (track) return track;
+  } catch (error) {
+    throw mediaError("screen", error instanceof Error ? error : new Error(String(error)));
+  }
+  throw new MediaNotFound("No screen was given.");
+}
+
+function devicesOrThrow(): MediaDevices {
+  // Typed as always there, but a page on plain HTTP has none.
+  const devices = navigator.mediaDevices as MediaDevices | undefined;
+  if (devices) return devices;
+  throw new InsecureContext(
+    "Browsers give camera, microphone and screen only to pages from HTTPS or localhost: " +
+      "open this page at such an address.",
+  );
+}
+
+function namesOf(wanted: MediaWanted): string {
   const names = { audio: "microphone", video: "camera" };
   const kinds = (["video", "audio"] as const).filter((kind) => wanted[kind]);
-  const what = kinds.map((kind) => names[kind]).join(" and ");
+  return kinds.map((kind) => names[kind]).join(" and ");
+}
+
+function mediaError(what: string, error: Error): MediaError {
   switch (error.name) {
     case "NotAllowedError":
     case "SecurityError":
