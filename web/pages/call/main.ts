@@ -1,8 +1,9 @@
 /** The call page: from a code to a call, and back. */
 
-import { Client, InsecureContext, openMedia, type Call, type Kind } from "firertc";
+import { Client, InsecureContext, type Call, type Kind } from "firertc";
 
 import { findProject } from "../project.js";
+import { Devices } from "../shared/devices.js";
 import { showNumbers } from "./numbers.js";
 import { drawQr } from "./qr.js";
 import {
@@ -22,13 +23,12 @@ const WAIT_SECONDS = 600;
 const INSECURE =
   "Browsers give camera, microphone and encryption only to pages from HTTPS or localhost: " +
   "open this page at an address that begins with https.";
-const SWITCHES = { microphone: "audio", camera: "video" } as const;
 
 /** One call from the first click to its end. */
 interface Attempt {
   readonly client: Client;
   readonly abort: AbortController;
-  readonly tracks: Map<Kind, MediaStreamTrack>;
+  readonly devices: Devices;
   call: Call | null;
 }
 
@@ -42,9 +42,9 @@ async function makeCall(code: string | null, withMedia: boolean): Promise<void> 
   try {
     if (!isSecureContext) throw new InsecureContext(INSECURE);
     const config = await findProject();
-    attempt = { client: new Client(config), abort, tracks: new Map(), call: null };
+    attempt = { client: new Client(config), abort, devices: new Devices(), call: null };
     current = attempt;
-    if (withMedia) await openTracks(attempt);
+    await openDevices(attempt, withMedia);
     show("connecting");
     say(code ? "Connecting…" : "Making a code…");
     const call = await (code ? come(attempt, code) : wait(attempt));
@@ -63,21 +63,21 @@ async function makeCall(code: string | null, withMedia: boolean): Promise<void> 
   }
 }
 
-async function openTracks(attempt: Attempt): Promise<void> {
-  const audio = element("send-audio", "input").checked;
-  const video = element("send-video", "input").checked;
-  if (!audio && !video) return;
-  say("Asking for camera and microphone…");
-  for (const track of await openMedia({ audio, video })) {
-    attempt.tracks.set(track.kind as Kind, track);
-  }
-  showLocal(attempt);
+async function openDevices(attempt: Attempt, withMedia: boolean): Promise<void> {
+  const { devices } = attempt;
+  devices.onChange = () => {
+    showDevices(devices);
+  };
+  const audio = withMedia && element("send-audio", "input").checked;
+  const video = withMedia && element("send-video", "input").checked;
+  if (audio || video) say("Asking for camera and microphone…");
+  await devices.open({ audio, video });
 }
 
 async function wait(attempt: Attempt): Promise<Call> {
-  const { client, abort, tracks } = attempt;
+  const { client, abort, devices } = attempt;
   const call = await client.waitAtCode({
-    media: { sending: [...tracks.values()] },
+    media: { sending: devices.sending },
     signal: abort.signal,
     waitSeconds: WAIT_SECONDS,
     onCall: (made) => {
@@ -93,9 +93,9 @@ async function wait(attempt: Attempt): Promise<Call> {
 }
 
 async function come(attempt: Attempt, code: string): Promise<Call> {
-  const { client, abort, tracks } = attempt;
+  const { client, abort, devices } = attempt;
   return await client.comeWithCode(code, {
-    media: { sending: [...tracks.values()] },
+    media: { sending: devices.sending },
     signal: abort.signal,
     onCall: (made) => {
       watch(attempt, made);
@@ -134,7 +134,8 @@ async function converse(attempt: Attempt, call: Call): Promise<void> {
   element("messages", "ol").replaceChildren();
   show("call");
   say("Connected");
-  showSwitches(attempt);
+  attempt.devices.carrier = call.link;
+  showDevices(attempt.devices);
   call.link.on("message", (body) => {
     addMessage("They", typeof body === "string" ? body : JSON.stringify(body));
   });
@@ -149,7 +150,7 @@ async function converse(attempt: Attempt, call: Call): Promise<void> {
 /** Give everything back: camera, microphone, session. */
 async function release(attempt: Attempt): Promise<void> {
   if (current === attempt) current = null;
-  for (const track of attempt.tracks.values()) track.stop();
+  attempt.devices.stop();
   const local = element("local", "video");
   local.hidden = true;
   local.srcObject = null;
@@ -162,11 +163,16 @@ async function release(attempt: Attempt): Promise<void> {
 
 // What is shown of one's own side.
 
-function showLocal(attempt: Attempt): void {
-  const video = attempt.tracks.get("video");
+function showDevices(devices: Devices): void {
+  const { states, picture } = devices;
+  showSwitch("microphone", states.microphone);
+  showSwitch("camera", states.camera);
+  element("screen", "button").setAttribute("aria-pressed", String(states.screen));
+  element("screen", "button").textContent = states.screen ? "Stop sharing" : "Share screen";
   const local = element("local", "video");
-  local.hidden = !video?.enabled;
-  if (video) local.srcObject = new MediaStream([video]);
+  local.hidden = !picture?.enabled;
+  local.classList.toggle("mirrored", !states.screen);
+  local.srcObject = picture && new MediaStream([picture]);
 }
 
 function showCode(code: string): void {
@@ -181,37 +187,26 @@ function showCode(code: string): void {
   say("");
 }
 
-function showSwitches(attempt: Attempt): void {
-  for (const [id, kind] of Object.entries(SWITCHES) as [keyof typeof SWITCHES, Kind][]) {
-    showSwitch(id, attempt.tracks.get(kind)?.enabled ?? false);
-  }
-  showLocal(attempt);
-}
-
-/** Turn microphone or camera on or off; one that was not sent so far is opened. */
-async function turn(kind: Kind): Promise<void> {
+/** Do something with the devices; what goes wrong is shown, with a way out. */
+async function change(act: (devices: Devices) => Promise<unknown>): Promise<void> {
   const attempt = current;
   if (!attempt?.call) return;
-  const { link } = attempt.call;
-  let track = attempt.tracks.get(kind);
   try {
-    if (track) {
-      track.enabled = !track.enabled;
-    } else {
-      [track] = await openMedia({ [kind]: true });
-      if (!track) return;
-      attempt.tracks.set(kind, track);
-      await link.addTrack(track);
-    }
+    await act(attempt.devices);
     hideProblem();
-    link.mute({
-      audio: attempt.tracks.get("audio")?.enabled === false,
-      video: attempt.tracks.get("video")?.enabled === false,
-    });
   } catch (error) {
-    showProblem(problemText(error), { again: () => void turn(kind) });
+    showProblem(problemText(error), { again: () => void change(act) });
   }
-  showSwitches(attempt);
+  showDevices(attempt.devices);
+}
+
+function turn(kind: Kind): void {
+  void change((devices) => devices.turn(kind));
+}
+
+async function switchCamera(devices: Devices): Promise<void> {
+  const name = await devices.switchCamera();
+  say(name === null ? "There is no other camera." : `Camera: ${name || "the other one"}`);
 }
 
 function giveUp(): void {
@@ -242,8 +237,18 @@ function wire(): void {
   onClick("cancel", giveUp);
   onClick("give-up", giveUp);
   onClick("hang-up", () => void current?.call?.close());
-  onClick("microphone", () => void turn("audio"));
-  onClick("camera", () => void turn("video"));
+  onClick("microphone", () => {
+    turn("audio");
+  });
+  onClick("camera", () => {
+    turn("video");
+  });
+  onClick("switch-camera", () => void change(switchCamera));
+  onClick("screen", () => void change((devices) => devices.turnScreen()));
+  // Phones share no screen.
+  element("screen", "button").hidden = !(
+    isSecureContext && "getDisplayMedia" in navigator.mediaDevices
+  );
   onClick("again", () => {
     begin();
     show("start");
