@@ -16,7 +16,7 @@ import os
 import secrets
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from aiortc import RTCConfiguration, RTCPeerConnection
@@ -140,12 +140,12 @@ async def run(rounds: int) -> dict[str, list[float]]:
     return times
 
 
-def main() -> None:
+def main(options: Sequence[str]) -> None:
     """Run against a local suite of its own and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(options)
     with LocalSuite(ROOT, only=("auth", "firestore", "functions"), warm=("join",)) as suite:
         seed(suite.addresses)
         os.environ.update(suite.environment())
@@ -162,7 +162,3 @@ def main() -> None:
         )
     if arguments.json:
         arguments.json.write_text(json.dumps(times, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
