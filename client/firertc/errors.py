@@ -12,6 +12,10 @@
         * :exc:`PeerIdUnavailable` — the peer id is malformed or somebody holds it
         * :exc:`RoomLocked` — the room takes no newcomer
         * :exc:`RoomFull` — the room is at its capacity
+        * :exc:`Removed` — a moderator put this peer out of the room
+        * :exc:`RoomClosed` — the room is no longer there
+        * :exc:`PassphraseNeeded` — the room is sealed, and no passphrase was given
+        * :exc:`WrongPassphrase` — the room is sealed with another passphrase
         * :exc:`SessionExpired` — the session is over and could not be renewed
         * :exc:`PermissionDenied` — the rules refused a read or a write
     * :exc:`Unknown` — there is no such key or room (owner's commands)
@@ -60,6 +64,7 @@ __all__ = [
     "MediaNotFound",
     "MediaUnreadable",
     "NoAnswer",
+    "PassphraseNeeded",
     "PathUnreachable",
     "PeerGone",
     "PeerIdUnavailable",
@@ -67,12 +72,15 @@ __all__ = [
     "ProtocolError",
     "RecordingFailed",
     "Rejected",
+    "Removed",
+    "RoomClosed",
     "RoomFull",
     "RoomLocked",
     "SealBroken",
     "SessionExpired",
     "Unknown",
     "Unreachable",
+    "WrongPassphrase",
 ]
 
 EXIT_FAILED = 1
@@ -162,6 +170,30 @@ class RoomFull(Denied):
     """The room is at its capacity."""
 
     code = "room-full"
+
+
+class Removed(Denied):
+    """A moderator put this peer out of the room."""
+
+    code = "removed"
+
+
+class RoomClosed(Denied):
+    """The room is no longer there: its owner closed it."""
+
+    code = "room-closed"
+
+
+class PassphraseNeeded(Denied):
+    """The room is sealed, and no passphrase was given."""
+
+    code = "passphrase-needed"
+
+
+class WrongPassphrase(Denied):
+    """The room is sealed with another passphrase."""
+
+    code = "wrong-passphrase"
 
 
 class SessionExpired(Denied):

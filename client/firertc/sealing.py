@@ -1,9 +1,12 @@
-"""Codes and seals: what the database's operator may not read is encrypted here.
+"""Codes, passphrases and seals: what the database's operator may not read is encrypted here.
 
 A code is four speakable words. Stretched with scrypt it gives both the id of the call's document
 and the key that seals what is in it; the code itself never reaches the database. Guessing a code is
 offline work for whoever can read the database, so its length (44 bits) and the stretch (about 0.1 s
 and 32 MiB a guess) are the defence.
+
+A room's passphrase is stretched alike, with the room in the salt; the room's document holds how,
+and a check by which a wrong passphrase is noticed before anything is written.
 """
 
 from __future__ import annotations
@@ -16,9 +19,19 @@ import functools
 import importlib.resources
 import os
 import secrets
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from .errors import CodeUnknown, SealBroken
+from .errors import (
+    CodeUnknown,
+    ConfigError,
+    PassphraseNeeded,
+    ProtocolError,
+    SealBroken,
+    WrongPassphrase,
+)
 
 CODE_WORDS = 4
 WORD_COUNT = 2048
@@ -28,6 +41,7 @@ SCRYPT_R = 8
 SCRYPT_P = 1
 """RFC 7914; about 114 ms of one core and 32 MiB of memory."""
 KEY_BYTES = 32
+CHECK_BYTES = 16
 NONCE_BYTES = 12
 """NIST SP 800-38D, section 5.2.1.1: 96 bits is the length GCM is made for."""
 VERSION = "firertc/1"
@@ -76,7 +90,7 @@ class Seal:
     """What a code opens: the id of one call's document, and the key of its fields."""
 
     call: str
-    """32 hex digits."""
+    """32 hex digits; empty where a passphrase seals a room."""
     key: bytes = field(repr=False)
     """AES-256-GCM; 32 bytes."""
 
@@ -108,10 +122,33 @@ class Seal:
             )
             return text.decode()
         except (InvalidTag, ValueError, binascii.Error):
+            if not self.call:
+                raise SealBroken(
+                    f"A sealed {context.name} in this room does not open: somebody changed it, or "
+                    "sealed it with another passphrase."
+                ) from None
             raise SealBroken(
                 f"The sealed {context.name} of this call does not open: somebody changed it, or it "
                 "was sealed with another code. Hang up and make a new code."
             ) from None
+
+
+@dataclass(frozen=True)
+class RoomSeal(Seal):
+    """What a room's passphrase opens: the key of all that is sealed in the room."""
+
+    check: str = ""
+    """Stands in the room's document: tells a wrong passphrase from the right one."""
+
+    def fields(self) -> dict[str, Any]:
+        """``sealed`` of the room's document."""
+        return {
+            "kdf": "scrypt",
+            "n": SCRYPT_N,
+            "r": SCRYPT_R,
+            "p": SCRYPT_P,
+            "check": self.check,
+        }
 
 
 @dataclass(frozen=True)
@@ -121,12 +158,13 @@ class Context:
     path: str
     """Document path, from ``realms/`` on."""
     name: str
-    """Field: ``offer``, ``answer``, ``offerCandidates``…"""
+    """Field: ``offer``, ``answer``, ``offerCandidates``, ``data``…"""
     sender: str
     sender_session: str
     receiver: str
-    """``*`` for what is said to whoever comes."""
+    """``*`` for what is said to whoever comes; empty for what a peer says of itself."""
     receiver_session: str
+    """For a message's ``body`` its number in digits: an old one opens under no higher number."""
 
     def associated_data(self) -> bytes:
         """The bytes that AES-GCM authenticates beside the text (docs/protocol.md, section 5)."""
@@ -149,20 +187,90 @@ def stretch(code: str, project: str) -> Seal:
     :param code: in its normal form.
     :param project: Firebase project id; part of the salt.
     """
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-
-    salt = f"{VERSION}/code/{project}".encode()
-    stretched = Scrypt(salt, KEY_BYTES, SCRYPT_N, SCRYPT_R, SCRYPT_P).derive(code.encode())
-
-    def expand(purpose: str, length: int) -> bytes:
-        info = f"{VERSION}/{purpose}".encode()
-        return HKDF(SHA256(), length, salt=None, info=info).derive(stretched)
-
-    return Seal(call=expand("call-id", 16).hex(), key=expand("call-key", KEY_BYTES))
+    stretched = _scrypt(code, f"{VERSION}/code/{project}")
+    return Seal(
+        call=_expand(stretched, "call-id", 16).hex(),
+        key=_expand(stretched, "call-key", KEY_BYTES),
+    )
 
 
 async def stretch_aside(code: str, project: str) -> Seal:
     """:func:`stretch` in a thread, so that the event loop goes on."""
     return await asyncio.to_thread(stretch, code, project)
+
+
+def room_seal(passphrase: str, project: str, realm: str, room: str) -> RoomSeal:
+    """Turn a room's passphrase into its key: 0.1 s of work, see :func:`room_seal_aside`.
+
+    :param passphrase: any text but none; written in Unicode's form NFC first.
+    :param project: Firebase project id; part of the salt, as are:
+    :param realm: id of the realm.
+    :param room: id of the room.
+    :raises ConfigError: if it is empty or no text.
+    """
+    if not passphrase:
+        raise ConfigError("A passphrase needs at least one character.")
+    try:
+        stretched = _scrypt(
+            unicodedata.normalize("NFC", passphrase), f"{VERSION}/room/{project}/{realm}/{room}"
+        )
+    except UnicodeEncodeError:
+        raise ConfigError("The passphrase holds bytes that are no UTF-8 text.") from None
+    check = base64.urlsafe_b64encode(_expand(stretched, "room-check", CHECK_BYTES))
+    return RoomSeal(
+        call="",
+        key=_expand(stretched, "room-key", KEY_BYTES),
+        check=check.rstrip(b"=").decode(),
+    )
+
+
+async def room_seal_aside(passphrase: str, project: str, realm: str, room: str) -> RoomSeal:
+    """:func:`room_seal` in a thread, so that the event loop goes on."""
+    return await asyncio.to_thread(room_seal, passphrase, project, realm, room)
+
+
+def check_room_seal(seal: RoomSeal | None, fields: Mapping[str, Any]) -> None:
+    """Whether we have what a room's document says its contents are sealed with.
+
+    :param seal: made of the passphrase that was given; None: none was.
+    :param fields: of the room's document.
+    :raises PassphraseNeeded: the room is sealed, and no passphrase was given.
+    :raises WrongPassphrase: it is sealed with another.
+    :raises SealBroken: a passphrase was given, and the room is not sealed.
+    :raises ProtocolError: it is sealed in a way that is not known here.
+    """
+    found = fields.get("sealed")
+    if found is None:
+        if seal is not None:
+            raise SealBroken(
+                "The room is not sealed, though a passphrase was given: somebody else made it. "
+                "Come without a passphrase, or choose another room."
+            )
+        return
+    if seal is None:
+        raise PassphraseNeeded(
+            "The room is sealed: it takes a passphrase. Ask somebody inside for it."
+        )
+    ours = seal.fields()
+    if not isinstance(found, Mapping) or any(
+        found.get(name) != ours[name] for name in ("kdf", "n", "r", "p")
+    ):
+        # Anything weaker would let whoever wrote it guess the passphrase more cheaply.
+        raise ProtocolError("The room is sealed in a way that this program doesn't know.")
+    if found.get("check") != seal.check:
+        raise WrongPassphrase("The passphrase is not this room's. Ask somebody inside for it.")
+
+
+def _scrypt(secret: str, salt: str) -> bytes:
+    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+    kdf = Scrypt(salt.encode(), KEY_BYTES, SCRYPT_N, SCRYPT_R, SCRYPT_P)
+    return kdf.derive(secret.encode())
+
+
+def _expand(stretched: bytes, purpose: str, length: int) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    info = f"{VERSION}/{purpose}".encode()
+    return HKDF(SHA256(), length, salt=None, info=info).derive(stretched)

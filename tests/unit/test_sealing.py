@@ -10,8 +10,25 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from firertc.errors import CodeUnknown, SealBroken
-from firertc.sealing import Context, Seal, looks_like_code, new_code, normalize_code, stretch, words
+from firertc.errors import (
+    CodeUnknown,
+    ConfigError,
+    PassphraseNeeded,
+    ProtocolError,
+    SealBroken,
+    WrongPassphrase,
+)
+from firertc.sealing import (
+    Context,
+    Seal,
+    check_room_seal,
+    looks_like_code,
+    new_code,
+    normalize_code,
+    room_seal,
+    stretch,
+    words,
+)
 
 VECTORS = json.loads(
     Path(__file__).parents[1].joinpath("vectors", "sealing.json").read_text(encoding="utf-8")
@@ -47,6 +64,52 @@ def test_known_sealed_texts(case: dict[str, Any], monkeypatch: pytest.MonkeyPatc
     assert seal.open(case["sealed"], context(case)) == case["text"]
     monkeypatch.setattr("firertc.sealing.os.urandom", lambda _: bytes.fromhex(case["nonce"]))
     assert seal.close(case["text"], context(case)) == case["sealed"]
+
+
+def made(case: dict[str, Any]) -> Any:
+    return room_seal(*(case[name] for name in ("passphrase", "project", "realm", "room")))
+
+
+@pytest.mark.parametrize("case", VECTORS["rooms"], ids=lambda case: case["room"])
+def test_passphrases_of_rooms(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    seal = made(case)
+    assert (seal.key.hex(), seal.check) == (case["key"], case["check"])
+    assert case["key"] not in repr(seal)
+    for text in case["sealed"]:
+        assert seal.open(text["sealed"], context(text)) == text["text"]
+        nonce = bytes.fromhex(text["nonce"])
+        monkeypatch.setattr("firertc.sealing.os.urandom", lambda _, nonce=nonce: nonce)
+        assert seal.close(text["text"], context(text)) == text["sealed"]
+        with pytest.raises(SealBroken, match="with another passphrase"):
+            seal.open(text["sealed"][:-4] + "AAAA", context(text))
+
+
+def test_whether_a_passphrase_is_the_rooms() -> None:
+    seal, other = (made(VECTORS["rooms"][n]) for n in (0, 3))
+    sealed = {"sealed": seal.fields()}
+    check_room_seal(seal, sealed)
+    check_room_seal(None, {})
+    with pytest.raises(PassphraseNeeded):
+        check_room_seal(None, sealed)
+    with pytest.raises(WrongPassphrase):
+        check_room_seal(other, sealed)
+    with pytest.raises(SealBroken, match="not sealed, though"):
+        check_room_seal(seal, {})
+
+
+@pytest.mark.parametrize("change", [{"n": 2}, {"kdf": "none"}, {"p": "1"}, {"r": None}])
+def test_a_weaker_stretch_is_refused(change: dict[str, Any]) -> None:
+    seal = made(VECTORS["rooms"][0])
+    with pytest.raises(ProtocolError):
+        check_room_seal(seal, {"sealed": seal.fields() | change})
+    with pytest.raises(ProtocolError):
+        check_room_seal(seal, {"sealed": "yes"})
+
+
+@pytest.mark.parametrize("text", ["", "\ud800"])
+def test_what_is_no_passphrase(text: str) -> None:
+    with pytest.raises(ConfigError):
+        room_seal(text, "p", "r", "x")
 
 
 @pytest.mark.parametrize("case", VECTORS["broken"], ids=lambda case: case["why"])
