@@ -15,6 +15,7 @@ from .call import Call
 from .errors import FireRTCError
 from .negotiation import CallState
 from .schema import Peer
+from .sealing import Seal
 from .session import Session
 from .signaling import DISCARD_SECONDS
 
@@ -40,6 +41,8 @@ class Membership(AsyncIOEventEmitter):
         self.path = schema.room_path(session.realm, room)
         self.peers_path = schema.peers_path(session.realm, room)
         self.calls_path = schema.calls_path(session.realm, room)
+        self.seal: Seal | None = None
+        """Seals what is written in the room; None: it is not sealed."""
         self._attempts: dict[str, int] = {}
         self._calls: set[Call] = set()
         self._dismissing: set[asyncio.Task[None]] = set()

@@ -357,7 +357,7 @@ class Mesh:
         rule_reads: int,
         on_state: Callable[[CallState], None] | None = None,
     ) -> Call:
-        document = CallDocument(self._room.session, path, rule_reads=rule_reads)
+        document = CallDocument(self._room.session, path, self._room.seal, rule_reads=rule_reads)
         return Call(self._room.session, document, self._media(), side, on_state=on_state)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import schema
 from .call import Call, Media
-from .errors import FireRTCError, NoAnswer
+from .errors import FireRTCError, NoAnswer, SealBroken
 from .membership import Membership
 from .negotiation import Over, callee_step
 from .schema import Call as CallFields
@@ -42,7 +42,7 @@ class Ring:
         self._expiry = loop.call_later(lease, self.settle, "no-answer")
         self.caller = call.sender
         """Peer id of who calls."""
-        self.metadata = _metadata(call)
+        self.metadata = _metadata(document, call)
         """What the caller said with it: any JSON value."""
 
     @property
@@ -99,12 +99,11 @@ class Ring:
             self._stopped.set_result(reason)
 
 
-def _metadata(call: CallFields) -> Any:
-    if call.metadata is None:
-        return None
+def _metadata(document: CallDocument, call: CallFields) -> Any:
     try:
-        return schema.parse_json(call.metadata)
-    except ValueError:
+        text = document.metadata(call)
+        return None if text is None else schema.parse_json(text)
+    except (SealBroken, ValueError):
         return None
 
 
@@ -155,7 +154,7 @@ async def place(
         raise NoAnswer(f"{schema.decode_id(peer)!r} is not in the room. There: {here}.")
     attempt = room.next_attempt(peer)
     path = f"{room.calls_path}/{schema.direct_id(room.session.peer, peer, attempt)}"
-    document = CallDocument(room.session, path, rule_reads=RING_RULE_READS)
+    document = CallDocument(room.session, path, room.seal, rule_reads=RING_RULE_READS)
     call = Call(room.session, document, media, "offerer", timing=timing)
     try:
         await call.place(

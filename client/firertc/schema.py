@@ -377,3 +377,13 @@ def json_text(value: Any, *, limit: int, what: str) -> str:
     if len(text) > limit:
         raise ConfigError(f"The {what} has {len(text)} characters of JSON, {limit} at most.")
     return text
+
+
+def check_chars(text: str, limit: int, what: str) -> str:
+    """A text that must not be longer than ``limit`` characters; sealing makes it longer.
+
+    :raises ConfigError: if it is.
+    """
+    if len(text) > limit:
+        raise ConfigError(f"The {what} has {len(text)} characters, {limit} at most.")
+    return text

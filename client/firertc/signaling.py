@@ -100,6 +100,7 @@ class CallDocument:
         if terms.metadata is not None:
             text = schema.json_text(terms.metadata, limit=schema.METADATA_CHARS, what="metadata")
             fields["metadata"] = self._close("metadata", text)
+            schema.check_chars(fields["metadata"], schema.METADATA_CHARS, "sealed metadata")
         return Replace(self.path, fields) if terms.replace else Create(self.path, fields)
 
     async def publish(self, change: Create | Replace) -> None:
@@ -248,6 +249,15 @@ class CallDocument:
         name = f"{part}Candidates"
         return [self.seal.open(entry, self._context(name, call)) for entry in entries]
 
+    def metadata(self, call: Call) -> str | None:
+        """What the offerer said with the call, as JSON text; None: nothing.
+
+        :raises SealBroken: if it is sealed and doesn't open.
+        """
+        if call.metadata is None or self.seal is None:
+            return call.metadata
+        return self.seal.open(call.metadata, self._context("metadata", call))
+
     def _sealed_description(
         self, part: Part, sdp: str, call: Call | None = None
     ) -> Mapping[str, str]:
@@ -258,9 +268,14 @@ class CallDocument:
     def _open(self, part: Part, value: Mapping[str, str], call: Call) -> str:
         if self.seal is None:
             if "sdp" not in value:
-                raise SealBroken("The call is sealed: it can only be answered with its code.")
+                raise SealBroken(
+                    "The call is sealed: it can only be answered with its code, or its room's "
+                    "passphrase."
+                )
             return value["sdp"]
         if "sealed" not in value:
+            if not self.seal.call:
+                raise SealBroken("The call is not sealed, though its room is: who wrote it?")
             raise SealBroken(
                 "The call is not sealed, though its code promises it: somebody else wrote it. "
                 "Hang up and make a new code."
