@@ -33,8 +33,14 @@ from .snapshots import Snapshots
 
 RENEW_SECONDS = 45 * 60
 """Sessions last an hour at most; renewed a quarter before."""
+RENEW_PART = 0.75
+"""The same of a session that is shorter."""
+RETRY_SECONDS = 30.0
 TOKEN_SLACK_SECONDS = 30.0
-"""A token this near its end is not used any more."""
+"""A token this near its end is not used any more, if another can be had."""
+LEAVE_SECONDS = 5.0
+"""A session that can't be renewed is over so long before its end: time to go without leaving
+anything behind."""
 OPEN_SUFFIX_BYTES = 4
 NOT_OPEN = " Is the realm open? Otherwise its owner gives you a key (FIRERTC_KEY or --key)."
 
@@ -71,7 +77,12 @@ class Session:
     role: str
     room: str | None = None
     """Id of the only room it is good for."""
+    connect: str | None = field(default=None, repr=False)
+    """``all`` or ``none``: what a room made by this peer should say; None: as it likes."""
+    capacity: int | None = field(default=None, repr=False)
+    """How many a room made by this peer should take; None: as it likes."""
     resume: str = field(default="", repr=False)
+    """Resume token: with it the same peer can join again after a crash, within 24 hours."""
     ice_servers: tuple[Mapping[str, Any], ...] = ()
     offset_seconds: float = 0.0
     """The server's clock less ours."""
@@ -94,6 +105,9 @@ class Session:
         )
         self.snapshots = Snapshots(self.database)
         self._refreshing = asyncio.Lock()
+        self._refusal: Denied | None = None
+        """Why the session can't be renewed."""
+        self._over = asyncio.Event()
 
     @property
     def keyed(self) -> bool:
@@ -114,9 +128,27 @@ class Session:
 
         :raises SessionExpired: if the session is over and can't be renewed.
         """
-        if self._good_until and self.now() > self._good_until - TOKEN_SLACK_SECONDS:
+        left = self._good_until - self.now() if self._good_until else TOKEN_SLACK_SECONDS
+        if left >= TOKEN_SLACK_SECONDS or (self._refusal is not None and left > 0):
+            return self._token
+        if self._over.is_set() and self._refusal is not None:
+            raise self._refusal
+        try:
             return await self.refresh(self._token)
-        return self._token
+        except (Denied, Unreachable):
+            if left > 0:
+                return self._token
+            raise
+
+    async def ended(self) -> Denied:
+        """Wait until the session is as good as over and can't be renewed.
+
+        :returns: why; what is to be deleted must be deleted now, within 5 s.
+        """
+        await self._over.wait()
+        if self._refusal is None:
+            raise RuntimeError("a session is over, and nobody refused to renew it")
+        return self._refusal
 
     async def refresh(self, refused: str) -> str:
         """Get another ID token, unless somebody already has since ``refused``.
@@ -134,16 +166,31 @@ class Session:
         :raises Denied: if the key was disabled meanwhile, or the session is over.
         :raises Unreachable: if nobody answers.
         """
-        if self.keyed:
-            asked = {**self._asked, "resume": self.resume, "session": self.session}
-            reply = await _call_join(self.config, asked)
-            await self._sign_in(str(reply["token"]))
-            self.resume = str(reply["resume"])
-            self.ice_servers = _ice_servers(self.config, reply.get("iceServers"))
-        else:
-            reply = await accounts.refresh(self.config, self._refresh_token)
-            self._take(reply["id_token"], reply["refresh_token"])
+        try:
+            if self.keyed:
+                await self._renew_by_key()
+            else:
+                reply = await accounts.refresh(self.config, self._refresh_token)
+                self._take(reply["id_token"], reply["refresh_token"])
+        except Denied as error:
+            self._refusal = error
+            raise
+        self._refusal = None
         self.snapshots.reopen()
+
+    async def _renew_by_key(self) -> None:
+        asked = {**self._asked, "resume": self.resume, "session": self.session}
+        reply = await _call_join(self.config, asked)
+        await self._sign_in(str(reply["token"]))
+        self.resume = str(reply["resume"])
+        self.ice_servers = _ice_servers(self.config, reply.get("iceServers"))
+        if reply["session"] != self.session:
+            # It was over before it was renewed: this token is good to tidy up with, no more.
+            self._over.set()
+            raise SessionExpired(
+                "The session is over: this program stood still, or was off the network, for "
+                "longer than a session lasts. Join again."
+            )
 
     async def close(self) -> None:
         """Stop renewing and listening, and close the channel."""
@@ -178,17 +225,25 @@ class Session:
         self._renewal = asyncio.create_task(self._keep_renewing(), name="firertc-renewal")
 
     async def _keep_renewing(self) -> None:
-        pause = float(RENEW_SECONDS)
+        pause = self._renew_in()
         while True:
             await asyncio.sleep(pause)
             try:
                 await self.renew()
-                pause = float(RENEW_SECONDS)
-            except Unreachable:
-                pause = 30.0
+                pause = self._renew_in()
+            except Denied:
+                # Once more at the end: its owner may have thought better of it.
+                pause = self._good_until - LEAVE_SECONDS - self.now()
+                if pause <= 0 or self._over.is_set():
+                    self._over.set()
+                    return
             except FireRTCError:
-                # Refused for good; the next request is denied and says so.
-                return
+                pause = RETRY_SECONDS
+
+    def _renew_in(self) -> float:
+        """Seconds until the session is to be renewed."""
+        left = self._good_until - self.now()
+        return max(0.0, min(RENEW_SECONDS, left * RENEW_PART))
 
 
 async def join(
@@ -234,6 +289,8 @@ async def join(
         session=str(reply["session"]),
         role=str(reply["role"]),
         room=reply.get("room"),
+        connect=reply.get("connect"),
+        capacity=reply.get("capacity"),
         resume=str(reply["resume"]),
         ice_servers=_ice_servers(config, reply.get("iceServers")),
         wall=wall,
