@@ -27,6 +27,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 600,
-    rollupOptions: { input: [at("call.html")] },
+    rollupOptions: { input: ["call.html"].map(at) },
   },
 });

@@ -16,8 +16,8 @@ import {
   show,
   showProblem,
   showSwitch,
-} from "./screen.js";
-import { canDoWithout, canTryAgain, endText, problemText } from "./words.js";
+} from "../shared/screen.js";
+import { canDoWithout, canTryAgain, endText, problemText } from "../shared/words.js";
 
 const WAIT_SECONDS = 600;
 const INSECURE =
@@ -297,7 +297,7 @@ function sendLine(): void {
   if (!text || !current?.call) return;
   try {
     current.call.link.send(text);
-    addMessage("You", text);
+    addMessage("You", text, "you");
     input.value = "";
   } catch (error) {
     say(problemText(error));

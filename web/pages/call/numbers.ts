@@ -2,7 +2,7 @@
 
 import type { Call } from "firertc";
 
-import { drawing, element } from "./screen.js";
+import { drawing, element } from "../shared/screen.js";
 
 const EVERY_MILLISECONDS = 1000;
 /** Seconds that the chart shows: as many as its view box is wide. */

@@ -1,6 +1,6 @@
-/** What the page shows: its views, its problems, its texts. No text is ever taken for HTML. */
+/** What a page shows: its views, its problems, its texts. No text is ever taken for HTML. */
 
-export type View = "start" | "waiting" | "connecting" | "call" | "ended";
+const NEAR_END_PIXELS = 60;
 
 /** An element of the page, which must be there. */
 export function element<Name extends keyof HTMLElementTagNameMap>(
@@ -25,7 +25,7 @@ export function onClick(id: string, act: () => void): void {
 }
 
 /** Show one view and hide the others; the keyboard goes to its title. */
-export function show(view: View): void {
+export function show(view: string): void {
   const page = element("page", "main");
   if (page.dataset["view"] === view) return;
   page.dataset["view"] = view;
@@ -71,17 +71,28 @@ export function hideProblem(): void {
 }
 
 /** Add a line to the messages. */
-export function addMessage(from: "You" | "They", text: string): void {
-  const line = document.createElement("li");
+export function addMessage(from: string, text: string, kind: "you" | "they" = "they"): void {
   const who = document.createElement("b");
   const what = document.createElement("span");
   who.textContent = from;
   what.textContent = text;
-  line.className = from.toLowerCase();
-  line.append(who, " ", what);
+  addLine(kind, who, " ", what);
+}
+
+/** Say among the messages what happens: who came, who left. */
+export function addNotice(text: string): void {
+  addLine("notice", text);
+}
+
+function addLine(kind: string, ...content: (Node | string)[]): void {
+  const line = document.createElement("li");
+  line.className = kind;
+  line.append(...content);
   const list = element("messages", "ol");
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PIXELS;
   list.append(line);
-  line.scrollIntoView({ block: "nearest" });
+  // Who reads what was said before is left there.
+  if (kind === "you" || atEnd) list.scrollTop = list.scrollHeight;
 }
 
 /** Say on a switch whether its kind is on. */
