@@ -10,7 +10,12 @@ const assets = "pages";
 
 export default defineConfig({
   publicDir: false,
-  resolve: { alias: { firertc: at("../sdk/src/index.ts") } },
+  resolve: {
+    alias: [
+      { find: /^firertc$/, replacement: at("../sdk/src/index.ts") },
+      { find: /^firertc\/(.+)$/, replacement: at("../sdk/src/$1.ts") },
+    ],
+  },
   plugins: [
     {
       name: "remove-old-assets",
