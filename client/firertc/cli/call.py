@@ -70,6 +70,12 @@ def _call_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--room", metavar="NAME", help="Meet in this room instead of at a code."),
         click.option("--as", "name", metavar="NAME", help="The name to be known by in the room."),
+        click.option(
+            "--schema",
+            type=click.Choice(["calls", "rooms"]),
+            help="Speak with a page of a public tutorial, by the id of its call: 'calls' (with "
+            "offerCandidates) or 'rooms' (with callerCandidates).",
+        ),
         click.option("--json", "as_json", is_flag=True, help="One JSON event per line."),
         click.option(
             "--dump-timing",
@@ -95,6 +101,7 @@ def call(
     timeout: float | None,
     room: str | None,
     name: str | None,
+    schema: str | None,
     config: Config,
 ) -> None:
     """Call somebody.
@@ -105,6 +112,9 @@ def call(
 
     A call with something that ends to send (a file, piped lines) hangs up when it is sent.
     """
+    if schema is not None:
+        _meet_tutorial(config, plan, schema, target, timeout, room or name)
+        return
     if room is None:
         _meet_at_code(config, plan, target, timeout, name)
         return
@@ -141,6 +151,7 @@ def answer(
     timeout: float | None,
     room: str | None,
     name: str | None,
+    schema: str | None,
     yes: bool,
     config: Config,
 ) -> None:
@@ -150,6 +161,9 @@ def answer(
     and whoever comes with it is connected. With --room wait there, as --as NAME, until somebody
     rings. '-' reads the code from standard input, which keeps it out of the shell's history.
     """
+    if schema is not None:
+        _meet_tutorial(config, plan, schema, code, timeout, room or name)
+        return
     if room is None:
         _meet_at_code(config, plan, code, timeout, name)
         return
@@ -248,6 +262,22 @@ def _meet_at_code(
         return waiting
 
     _converse(config, plan, connect)
+
+
+def _meet_tutorial(
+    config: Config,
+    plan: Any,
+    schema: str,
+    call_id: str | None,
+    timeout: float | None,
+    place: str | None,
+) -> None:
+    if place is not None:
+        raise click.UsageError("--schema is for a call by id: leave --room and --as away.")
+    from .tutorial import meet
+
+    _hide_arguments("call")
+    meet(config, plan, schema, call_id, timeout, CODE_WAIT_SECONDS)
 
 
 def _hide_arguments(command: str) -> None:

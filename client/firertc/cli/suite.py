@@ -36,11 +36,13 @@ class _Ended(BaseException):
     type=click.Choice(["jar", "hidane"]),
     help="Which Firestore emulator; default: the best that can run here.",
 )
-def up(detach: bool, firestore: str | None) -> None:
+@click.option("--presets", is_flag=True, help="Open the paths of the tutorials' pages.")
+def up(detach: bool, firestore: str | None, presets: bool) -> None:
     """Start the local suite: Firestore, Auth, functions and hosting on this machine.
 
     It has a demo realm and key, which the other commands find by themselves in this folder and
-    below. Ctrl-C ends it; with --detach, "firertc down" does.
+    below. Ctrl-C ends it; with --detach, "firertc down" does. With --presets the rules are a copy
+    of the project's in which presets() returns true.
     """
     from ..suite import LocalSuite, Ports, find_root, running, seed, stop_running
 
@@ -55,7 +57,8 @@ def up(detach: bool, firestore: str | None) -> None:
         stop_running(root)  # what one that crashed has left
         ports, moved = Ports.standard_or_free()
         log = root / ".firertc" / "suite.log"
-        suite = LocalSuite(root, ports=ports, force=firestore, log=log, warm=WARM)
+        rules = _open_presets(root) if presets else None
+        suite = LocalSuite(root, ports=ports, rules=rules, force=firestore, log=log, warm=WARM)
         for name, port, instead in moved:
             if name in suite.parts:
                 click.echo(f"Port {port} is taken: {name} listens on {instead}.")
@@ -90,6 +93,16 @@ def down() -> None:
         click.echo("The local suite is stopped.")
     else:
         click.echo("No local suite runs here.")
+
+
+def _open_presets(root: Path) -> Path:
+    from ..suite.presets import open_presets
+    from ..suite.workspace import rules_of
+
+    rules = rules_of(root)
+    if rules is None:
+        raise ConfigError("firebase.json names no security rules: there are no presets to open")
+    return open_presets(rules, root / ".firertc" / "presets.rules")
 
 
 def _watch(suite: LocalSuite, log: Path) -> None:
