@@ -1,0 +1,8 @@
+/** What the measurement drives from outside: one object for each way of connecting. */
+
+import * as code from "./code.js";
+import { instant } from "./instant.js";
+import * as peerjs from "./peerjs.js";
+import * as tutorial from "./tutorial.js";
+
+Object.assign(globalThis, { bench: { instant, peerjs, tutorial, code } });
