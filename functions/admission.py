@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import schema
+from credentials import LEEWAY_SECONDS, Credentials, check_credentials
 from errors import Refused
-from joinrequest import JoinRequest
+from joinrequest import JoinRequest, room_id
 from keys import Key
 from tokens import ResumeToken, ServerToken, read_resume_token, read_server_token
 
@@ -48,6 +49,9 @@ class Admission:
     data: str | None
     """Data of the server-made token."""
 
+    ends: int | None
+    """When the credentials end that let the peer in, Unix seconds; ``None``: no such end."""
+
 
 @dataclass(frozen=True)
 class RoomState:
@@ -70,8 +74,9 @@ def decide_join(request: JoinRequest, key: Key, now: int) -> Admission:
     """Decide from the request, the key and the tokens alone.
 
     A server-made token speaks for this request; a resume token hands on what an earlier one gave
-    (its expiry bounds when one may enter, not how long one may stay). Without either, the key's
-    limits count, as they are now.
+    (its expiry bounds when one may enter, not how long one may stay). Credentials do the same for
+    one room, and their end is the end of the stay too. Without any, the key's limits count, as
+    they are now.
 
     Args:
         request: the request.
@@ -81,9 +86,26 @@ def decide_join(request: JoinRequest, key: Key, now: int) -> Admission:
     Raises:
         Refused: see the table in docs/protocol.md.
     """
-    server = None if request.token is None else read_server_token(request.token, key, now)
     resume = None if request.resume is None else read_resume_token(request.resume, key, now)
-    vouched = server is not None or (resume is not None and resume.role is not None)
+    keeps = None
+    if resume is not None and request.session == resume.session and resume.until > now:
+        keeps = resume.session
+    credentials = request.credentials
+    try:
+        server = None if request.token is None else read_server_token(request.token, key, now)
+        if credentials is not None:
+            check_credentials(credentials, key, now)
+    except Refused as refused:
+        # Who is in renews its session with all that it came with, which may be over by now: then
+        # the resume token hands on what it gave.
+        if refused.code != "expired-token" or keeps is None or resume is None or not resume.role:
+            raise
+        server = credentials = None
+    vouched = (
+        server is not None
+        or credentials is not None
+        or (resume is not None and resume.role is not None)
+    )
     if key.token_required and not vouched:
         raise Refused(
             "token-required",
@@ -91,16 +113,17 @@ def decide_join(request: JoinRequest, key: Key, now: int) -> Admission:
             "with the key's secret, and send it as 'token'.",
         )
     peer, chosen = _peer(request, server, resume)
-    room, bound = _room(request, server, resume)
+    room, bound = _room(request, server, resume, credentials)
     role = key.role
     vouched_role = None
     if server is not None:
         role = vouched_role = server.role or key.role
+    elif credentials is not None:
+        vouched_role = role
     elif resume is not None and resume.role is not None:
         role = vouched_role = resume.role
-    keeps = None
-    if resume is not None and request.session == resume.session and resume.until > now:
-        keeps = resume.session
+    ends = _ends(credentials, None if server is not None else resume, now)
+    until = now + key.session_seconds
     return Admission(
         peer=peer,
         chosen=chosen,
@@ -109,11 +132,25 @@ def decide_join(request: JoinRequest, key: Key, now: int) -> Admission:
         call=request.call or (resume.call if resume is not None and keeps else None),
         role=role,
         vouched_role=vouched_role,
-        until=now + key.session_seconds,
+        until=until if ends is None else min(until, ends),
         keeps=keeps,
         nonce=None if resume is None else resume.nonce,
         data=server.data if server is not None else resume.data if resume is not None else None,
+        ends=ends,
     )
+
+
+def _ends(credentials: Credentials | None, resume: ResumeToken | None, now: int) -> int | None:
+    ends = resume.ends if resume is not None else None
+    if credentials is not None:
+        ends = int(credentials.ends_at) + LEEWAY_SECONDS
+    if ends is not None and ends <= now:
+        raise Refused(
+            "expired-token",
+            f"The credentials that let you in ended {now - ends} s ago. Ask your server for new "
+            "ones.",
+        )
+    return ends
 
 
 def _peer(
@@ -136,8 +173,19 @@ def _peer(
 
 
 def _room(
-    request: JoinRequest, server: ServerToken | None, resume: ResumeToken | None
+    request: JoinRequest,
+    server: ServerToken | None,
+    resume: ResumeToken | None,
+    credentials: Credentials | None,
 ) -> tuple[str | None, bool]:
+    if credentials is not None:
+        signed = room_id(credentials.room)
+        if request.room not in (None, signed):
+            raise Refused(
+                "wrong-room",
+                "The credentials are for another room: ask your server for some for this room.",
+            )
+        return signed, True
     bound = server.room if server is not None else None
     if bound is None and resume is not None and resume.bound:
         bound = resume.room

@@ -117,6 +117,7 @@ def answer(request: JoinRequest, origin: str | None, now: int) -> dict[str, Any]
         role=admission.vouched_role,
         call=admission.call,
         data=admission.data,
+        ends=admission.ends,
     )
     renewed = admission.keeps == session
     usage.count(key.realm, "renewals" if renewed else "joins")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import schema
+from credentials import Credentials, read_credentials
 from errors import Refused
 
 TOKEN_CHARS: Final = 16384
@@ -25,6 +26,7 @@ _FIELDS: Final = {
     "session": NAME_CHARS,
     "token": TOKEN_CHARS,
 }
+_KNOWN: Final = {*_FIELDS, "client", "credentials"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ class JoinRequest:
     token: str | None = field(default=None, repr=False)
     """Server-made token."""
 
+    credentials: Credentials | None = None
+    """Signed room, start and duration, in place of a token."""
+
     client: str = ""
     """``name version`` of the software, for logs."""
 
@@ -64,7 +69,7 @@ def read_request(data: Any) -> JoinRequest:
     """
     if not isinstance(data, Mapping):
         raise Refused("bad-request", 'Send an object: {"data": {"key": "…"}}.')
-    unknown = sorted(str(name)[:64] for name in data if name not in _FIELDS and name != "client")
+    unknown = sorted(str(name)[:64] for name in data if name not in _KNOWN)
     if unknown:
         raise Refused("bad-request", f"There is no field {unknown[0]!r}; see docs/protocol.md.")
     text = {name: _text(data, name, limit) for name, limit in _FIELDS.items()}
@@ -78,6 +83,12 @@ def read_request(data: Any) -> JoinRequest:
         raise Refused("bad-request", "'session' must be the one that an earlier join gave out.")
     if session is not None and text["resume"] is None:
         raise Refused("bad-request", "'session' can only be kept with its resume token.")
+    credentials = None
+    if data.get("credentials") is not None:
+        if text["token"] is not None:
+            raise Refused("bad-request", "Send either 'token' or 'credentials'.")
+        credentials = read_credentials(data["credentials"], text["room"])
+        room_id(credentials.room)
     return JoinRequest(
         key=key,
         room=None if text["room"] is None else room_id(text["room"]),
@@ -86,6 +97,7 @@ def read_request(data: Any) -> JoinRequest:
         resume=text["resume"],
         session=session,
         token=text["token"],
+        credentials=credentials,
         client=_client(data.get("client")),
     )
 

@@ -77,6 +77,9 @@ class ResumeToken:
     data: str | None = None
     """Data of the server-made token."""
 
+    ends: int | None = None
+    """Unix seconds: when the credentials end that let the peer in; no session goes beyond."""
+
 
 def read_server_token(token: str, key: Key, now: int) -> ServerToken:
     """Check a server-made token.
@@ -133,6 +136,7 @@ def read_resume_token(token: str, key: Key, now: int) -> ResumeToken:
             role=claims.get("role"),
             call=claims.get("call"),
             data=claims.get("data"),
+            ends=None if claims.get("ends") is None else int(claims["ends"]),
         )
     except (KeyError, TypeError, ValueError):
         raise Refused("forged-token", f"The resume token lacks a claim. {_AGAIN}") from None
@@ -155,6 +159,7 @@ def make_resume_token(token: ResumeToken, key: Key, now: int) -> str:
         "role": token.role,
         "call": token.call,
         "data": token.data,
+        "ends": token.ends,
     }
     present = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(present, key.secret, algorithm=_ALGORITHMS[0])
