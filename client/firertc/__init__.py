@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from .link import Link as Link
     from .link import LinkEnd as LinkEnd
     from .link import LinkState as LinkState
+    from .looking import RoomView as RoomView
     from .media import open_source as open_source
     from .negotiation import CallState as CallState
     from .recording import Recorder as Recorder
     from .ringing import Ring as Ring
     from .room import Room as Room
+    from .schema import Peer as Peer
+    from .schema import new_room_name as new_room_name
     from .session import Session as Session
     from .session import join as join
     from .tokens import make_token as make_token
@@ -42,14 +45,17 @@ _HOMES: Final = {
     "LinkEnd": "link",
     "LinkState": "link",
     "Media": "call",
+    "Peer": "schema",
     "Recorder": "recording",
     "Ring": "ringing",
     "Room": "room",
+    "RoomView": "looking",
     "Session": "session",
     "come_with_code": "call",
     "join": "session",
     "load_config": "config",
     "make_token": "tokens",
+    "new_room_name": "schema",
     "open_source": "media",
     "wait_at_code": "call",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,10 +11,13 @@ from . import session as sessions
 from .call import WAIT_SECONDS, Call, Media, come_with_code, wait_at_code
 from .config import Config, load_config
 from .database import Operations
+from .looking import RoomView
 from .negotiation import CallState
-from .room import Connect, Room
+from .room import Room
+from .schema import DEFAULT_ROOM
 from .sealing import Seal
 from .session import Session
+from .stay import Connect
 from .timing import Timing
 
 
@@ -38,6 +41,8 @@ class Client:
         self._server_token = server_token
         self._sessions: list[Session] = []
         self._open: list[Call | Room] = []
+        self._looking: Session | None = None
+        """Looks into rooms without being bound to one."""
         self.on_outage: Callable[[bool], None] = lambda down: None
         """Told ``True`` when the database stops answering, ``False`` when it does again."""
 
@@ -114,28 +119,53 @@ class Client:
 
     async def enter(
         self,
-        room: str,
+        room: str = DEFAULT_ROOM,
         *,
         peer: str | None = None,
         connect: Connect = "none",
         data: Any = None,
         media: Callable[[], Media] = Media,
+        sends: Mapping[str, bool] | None = None,
+        passphrase: str | None = None,
         on_event: Callable[[Room], None] | None = None,
         resume: str | None = None,
     ) -> Room:
         """Go into a room; see :meth:`firertc.Room.enter`.
 
-        :param room: its name.
+        :param room: its name; default: ``main``.
         :param peer: the name to be known by; default: a random id.
         :param media: asked once for each link of a room that connects all, what it carries.
+        :param passphrase: seals a room that doesn't exist yet, opens a sealed one.
         :param on_event: given the room before it is entered, to register for its events.
+        :param resume: ``room.session.resume`` of an earlier stay: the same peer comes back, also
+            after a crash, in another session.
+        :raises RoomFull: if it holds as many as it takes.
         """
         session = await self.join(room=room, peer=peer, resume=resume)
         entered = await Room.enter(
-            session, room, connect=connect, data=data, media=media, on_event=on_event
+            session,
+            room,
+            connect=connect,
+            data=data,
+            media=media,
+            sends=sends,
+            passphrase=passphrase,
+            on_event=on_event,
         )
         self._open.append(entered)
         return entered
+
+    async def look(self, room: str = DEFAULT_ROOM, *, passphrase: str | None = None) -> RoomView:
+        """See who is in a room without going in; see :func:`firertc.looking.look`.
+
+        It takes a session of its own, made at the first look; the key must not want server-made
+        tokens that are bound to a room.
+
+        :param passphrase: of a sealed room, to read what its peers say of themselves.
+        """
+        if self._looking is None:
+            self._looking = await self.join()
+        return await Room.look(self._looking, room, passphrase)
 
     @property
     def operations(self) -> Operations:

@@ -173,9 +173,17 @@ class RoomFull(Denied):
 
 
 class Removed(Denied):
-    """A moderator put this peer out of the room."""
+    """A moderator put this peer out of the room.
+
+    :param reason: what the moderator said; may be empty.
+    """
 
     code = "removed"
+
+    def __init__(self, reason: str = "") -> None:
+        said = f": {reason}" if reason else "."
+        super().__init__(f"A moderator put you out of the room{said}")
+        self.reason = reason
 
 
 class RoomClosed(Denied):

@@ -10,117 +10,112 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from . import schema
+from aiortc import MediaStreamTrack
+
+from . import looking, moderation, presence, schema
 from .call import Media
-from .database import PATIENCE_SECONDS, Change, Create, Delete, Replace, Update, Where
-from .errors import (
-    DatabaseUnreachable,
-    DocumentMalformed,
-    FireRTCError,
-    PeerGone,
-    PermissionDenied,
-    RoomLocked,
-)
-from .membership import Membership
+from .database import PATIENCE_SECONDS, Change, Create, Replace, Where
+from .errors import DatabaseUnreachable, DocumentMalformed, PeerGone, PermissionDenied
+from .link import Link, LinkState
+from .looking import RoomView
 from .mesh import Mesh
-from .ringing import ANSWER_RULE_READS, Ring
+from .presence import Presence
 from .schema import Peer
+from .sealing import RoomSeal, room_seal_aside
 from .session import Session
-from .signaling import CallDocument
 from .snapshots import Listener
+from .stay import JOIN_RULE_READS, Connect, Handler, Stay
 from .targets import Snapshot
 from .values import SERVER_TIME
 
-Connect = Literal["all", "none"]
 CAPACITY = 50
-JOIN_RULE_READS = 3
-"""To let a peer in the rules read the room, its own ``removed`` document and, in an open realm, the
-realm."""
+Sealing = asyncio.Task[RoomSeal]
+"""A passphrase that is being stretched."""
 
 
-class Room(Membership):
+class Room(Stay):
     """A room that this client is in. Made by :meth:`enter`; leave it in the end.
 
     Events:
 
-    * ``joined``, ``left``, ``updated`` (peer): a :class:`firertc.schema.Peer` other than us.
+    * ``joined``, ``left`` (peer): a :class:`firertc.schema.Peer` other than us. ``updated`` (peer):
+      it says something else of itself; our own data too (``peer.is_self``).
     * ``ring`` (ring): somebody calls; a :class:`firertc.Ring`.
     * ``link`` (link), ``unlinked`` (link, end): in a room that connects all, a link has opened or
       ended; ``unreachable`` (peer, error): none opened within 20 s.
-    * ``message`` (peer id, body): somebody linked to us said something.
-    * ``lost`` (error): the room can no longer be listened to.
+    * ``reconnecting``, ``reconnected`` (peer id): a link has broken and is being mended; it is
+      back.
+    * ``message`` (peer id, body): somebody linked to us said something; ``track`` (peer id, track),
+      ``channel`` (peer id, channel), ``mute`` (peer id, kinds): as :class:`firertc.Link` has them.
+    * ``broadcast`` (peer id, body, is_private): somebody said something through the database, to
+      all or (``is_private``) to us alone. Listened for once somebody registers: 2 reads.
+    * ``locked``, ``unlocked`` (): by a moderator. Listened for once somebody registers: 1 read.
+    * ``removed`` (reason): a moderator put us out; the room is being left.
+    * ``lost`` (error): the room can no longer be listened to. If :attr:`over` says so as well, it
+      is being left: the session or the room is over. Else what is linked stays linked.
     """
 
-    def __init__(self, session: Session, room: str, connect: Connect) -> None:
-        super().__init__(session, room)
-        self.connect: Connect = connect
-        self.busy = False
-        """Whether rings are turned away as busy."""
-        self._me = f"{self.peers_path}/{session.peer}"
-        self._rings: dict[str, Ring] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-        self._listeners: list[Listener] = []
-        self.mesh: Mesh | None = None
-        """The links, in a room that connects all."""
-        self._room_lease = session.now() + schema.ROOM_LEASE_SECONDS
-        """When the room's own lease ends, as far as we know: Unix seconds, the server's."""
-        self._present = False
-        """Whether there may be documents of ours to delete."""
-        self._left = False
+    # Going in.
 
     @classmethod
     async def enter(
         cls,
         session: Session,
-        name: str,
+        name: str = schema.DEFAULT_ROOM,
         *,
         connect: Connect = "none",
         data: Any = None,
         media: Callable[[], Media] = Media,
         sends: Mapping[str, bool] | None = None,
+        passphrase: str | None = None,
         on_event: Callable[[Room], None] | None = None,
     ) -> Self:
         """Go into a room, making it if there is none: two hops, three into a crowd.
 
         :param name: of the room.
-        :param connect: for a room that doesn't exist yet: who is linked to whom.
+        :param connect: for a room that doesn't exist yet: who is linked to whom. A key may say
+            otherwise.
         :param data: what to say of oneself: any JSON value of at most 8,192 characters.
         :param media: asked once for each link of a room that connects all, what it carries.
         :param sends: which of ``audio``, ``video``, ``screen`` one sends, for others to see.
+        :param passphrase: seals a room that doesn't exist yet, opens a sealed one.
         :param on_event: given the room before it is entered, to register for its events.
         :raises RoomLocked: if it takes no newcomer.
+        :raises Removed: if a moderator put us out.
+        :raises PassphraseNeeded: if it is sealed, and no passphrase was given.
+        :raises WrongPassphrase: if it is sealed with another.
+        :raises SealBroken: if a passphrase was given, and it is not sealed.
         :raises PermissionDenied: if the rules refuse it for another reason.
         """
         room_id = schema.encode_id(name, limit=schema.ROOM_ID_BYTES, what="room")
-        text = (
-            ""
-            if data is None
-            else schema.json_text(data, limit=schema.DATA_CHARS, what="peer's data")
-        )
-        room = cls(session, room_id, connect)
+        room = cls(session, room_id, "all" if (session.connect or connect) == "all" else "none")
+        room._presence = Presence(room, data, sends or {})
         if on_event is not None:
             on_event(room)
-        card = {
-            "session": session.session,
-            "data": text,
-            "media": dict(sends or {}),
-            "can": ["trickle", "renegotiate"],
-            "joinedAt": SERVER_TIME,
-            "leaseUntil": schema.timestamp(session.now() + schema.PEER_LEASE_SECONDS),
-            "shard": schema.new_shard(),
-        }
+        sealing: Sealing | None = None
+        if passphrase is not None:
+            project = session.config.project
+            sealing = asyncio.create_task(
+                room_seal_aside(passphrase, project, session.realm, room_id)
+            )
         try:
-            await room._come_in(card, media)
+            await room._come_in(media, sealing)
         except BaseException:
+            if sealing is not None:
+                await asyncio.gather(sealing, return_exceptions=True)
             await room.leave()
             raise
         return room
 
-    async def _come_in(self, card: dict[str, Any], media: Callable[[], Media]) -> None:
+    @staticmethod
+    async def look(session: Session, name: str, passphrase: str | None = None) -> RoomView:
+        """See who is in a room without going in; see :func:`firertc.looking.look`."""
+        return await looking.look(session, name, passphrase)
+
+    async def _come_in(self, media: Callable[[], Media], sealing: Sealing | None) -> None:
         snapshots, database = self.session.snapshots, self.session.database
         watch_peers = snapshots.listen(Where(self.peers_path))
         watch_calls = snapshots.listen(Where(self.calls_path, "to", self.session.peer))
@@ -130,41 +125,41 @@ class Room(Membership):
         fields, peers, _ = await asyncio.gather(
             database.get(self.path),
             self._first(watch_peers),
-            self._find_standing_offers(self.mesh),
+            self._find_standing_offers(self.mesh, sealing),
         )
         if fields is not None:
-            self.connect = "all" if fields.get("connect") == "all" else "none"
-            if isinstance(lease := fields.get("leaseUntil"), datetime):
-                self._room_lease = lease.timestamp()
-        self._refuse_if_locked(fields)
+            self._read_room(fields)
         if peers is None:
             raise PermissionDenied("The rules refuse to show who is in this room. Join again.")
         self._see_peers(peers)
-        presence: list[Change] = [Replace(self._me, {**card, "role": self._role(fields)})]
-        if fields is None:
-            presence.insert(0, Create(self.path, self._fields()))
-        extra: list[Change] = []
+        card = Replace(self._presence.path, self._presence.card(self._role(fields)))
+        changes: list[Change] = [card] if fields else [Create(self.path, self._fields()), card]
         if self.connect == "all":
             if self.mesh is None:
                 self.mesh = Mesh(self, media)
-                await self._find_standing_offers(self.mesh)
-            extra = await self.mesh.prepare()
+                await self._find_standing_offers(self.mesh, None)
+            changes += await self.mesh.prepare()
         elif self.mesh is not None:
             await self.mesh.close()
             self.mesh = None
-        rule_reads = JOIN_RULE_READS + (self.mesh.rule_reads if self.mesh else 0)
-        self._present = True
+        self._written = True
         try:
-            await database.commit(*presence, *extra, rule_reads=rule_reads)
+            await database.commit(*changes, rule_reads=self._rule_reads())
         except PermissionDenied:
-            await self._come_in_again(card)
+            await self._come_in_again()
         if self.mesh is not None:
             self.mesh.written()
-        self._tasks = [
-            asyncio.create_task(self._follow(watch_peers, self._see_peers)),
-            asyncio.create_task(self._follow(watch_calls, self._see_calls)),
-            asyncio.create_task(self._keep_lease()),
-        ]
+        self._inside = True
+        self._spawn(self._follow(watch_peers, self._see_peers))
+        self._spawn(self._follow(watch_calls, self._see_calls))
+        self._spawn(self._keep())
+        self._spawn(self._end_with_session())
+        for event in ("broadcast", "locked", "unlocked"):
+            if self.listeners(event):
+                self._listen_for(event)
+
+    def _rule_reads(self) -> int:
+        return JOIN_RULE_READS + (self.mesh.rule_reads if self.mesh is not None else 0)
 
     async def _first(self, listener: Listener) -> Snapshot | None:
         """The first snapshot; None if the rules refuse it, which the room's document explains."""
@@ -176,37 +171,28 @@ class Room(Membership):
         except TimeoutError:
             raise DatabaseUnreachable("The room does not answer. Check the network.") from None
 
-    async def _find_standing_offers(self, mesh: Mesh | None) -> None:
+    async def _find_standing_offers(self, mesh: Mesh | None, sealing: Sealing | None) -> None:
         """Read the offers that wait for whoever comes, if we are to be linked to all."""
-        if mesh is None:
-            return
-        try:
-            found = await self.session.database.query(Where(self.calls_path, "to", schema.ANYONE))
-        except PermissionDenied:
-            return
+        found: dict[str, dict[str, Any]] = {}
+        if mesh is not None:
+            with contextlib.suppress(PermissionDenied):
+                found = await self.session.database.query(
+                    Where(self.calls_path, "to", schema.ANYONE)
+                )
+        if sealing is not None:
+            self.seal = await sealing
         calls = []
         for path, fields in found.items():
             with contextlib.suppress(DocumentMalformed):
                 calls.append(schema.read_call(path, fields))
-        mesh.found(calls)
-
-    def _refuse_if_locked(self, fields: Mapping[str, Any] | None) -> None:
-        if fields is not None and fields.get("locked") is True:
-            raise RoomLocked(
-                "The room is locked: it takes no newcomer. Ask somebody inside to unlock it."
-            )
-
-    def _role(self, fields: Mapping[str, Any] | None) -> str:
-        if self.session.keyed:
-            return self.session.role
-        mine = fields is None or fields.get("createdBy") == self.session.peer
-        return "moderator" if mine else "publisher"
+        if mesh is not None:
+            mesh.found(calls)
 
     def _fields(self) -> dict[str, Any]:
-        return {
+        fields: dict[str, Any] = {
             "v": schema.PROTOCOL_VERSION,
             "connect": self.connect,
-            "capacity": CAPACITY,
+            "capacity": self.session.capacity or CAPACITY,
             "locked": False,
             "listed": False,
             "createdBy": self.session.peer,
@@ -214,24 +200,52 @@ class Room(Membership):
             "leaseUntil": schema.timestamp(self.session.now() + schema.ROOM_LEASE_SECONDS),
             "shard": schema.new_shard(),
         }
+        if isinstance(self.seal, RoomSeal):
+            fields["sealed"] = self.seal.fields()
+        return fields
 
-    async def _come_in_again(self, card: dict[str, Any]) -> None:
+    async def _come_in_again(self) -> None:
         """A refused commit doesn't say why: somebody took an offer, made the room, or locked it."""
-        database = self.session.database
-        fields, mine = await asyncio.gather(database.get(self.path), database.get(self._me))
+        database, path = self.session.database, self._presence.path
+        fields, mine = await asyncio.gather(database.get(self.path), database.get(path))
         if mine is not None and mine.get("session") == self.session.session:
             # Our own success, whose reply was lost.
             return
-        self._refuse_if_locked(fields)
+        if removed := await moderation.removal(self):
+            raise removed
         if fields is None:
             raise PermissionDenied(
                 "The rules refuse to make this room. Ask the owner for a key whose role may."
             )
-        self.connect = "all" if fields.get("connect") == "all" else "none"
+        self._read_room(fields)
         extra = await self.mesh.refused() if self.mesh is not None else []
-        rule_reads = JOIN_RULE_READS + (self.mesh.rule_reads if self.mesh else 0)
-        presence = Replace(self._me, {**card, "role": self._role(fields)})
-        await database.commit(presence, *extra, rule_reads=rule_reads)
+        card = Replace(path, self._presence.card(self._role(fields)))
+        await database.commit(card, *extra, rule_reads=self._rule_reads())
+
+    # Who is there.
+
+    @property
+    def locked(self) -> bool:
+        """Whether it takes no newcomer, as far as we know: exactly so only if somebody listens for
+        ``locked`` or ``unlocked``."""
+        return self._locked
+
+    @property
+    def eldest(self) -> Peer | None:
+        """Who was here first, of those who still are."""
+        return presence.eldest(self.peers.values())
+
+    @property
+    def links(self) -> dict[str, Link]:
+        """The links that stand, by the other side's peer id: those of the mesh, or of rings."""
+        if self.mesh is not None:
+            return {peer: call.link for peer, call in self.mesh.links.items()}
+        held = [call for call in self._calls if call.link.state is not LinkState.CLOSED]
+        return {call.remote: call.link for call in held}
+
+    def link(self, peer: str) -> Link | None:
+        """The link to a peer, if there is one."""
+        return self.links.get(peer)
 
     async def wait_for(self, peer: str, timeout: float) -> Peer | None:
         """Wait until a peer is in the room.
@@ -255,59 +269,99 @@ class Room(Membership):
         finally:
             self.remove_listener("joined", check)
 
-    def send(self, body: Any, to: Iterable[str] | None = None) -> list[str]:
+    async def set_data(self, data: Any) -> None:
+        """Change what one says of oneself; all in the room see it.
+
+        :raises ConfigError: if it is too long or no JSON value.
+        """
+        await self._presence.set_data(data)
+
+    # What is said.
+
+    def send(self, body: Any, to: str | Iterable[str] | None = None) -> list[str]:
         """Say something to those we are linked to: any JSON value of at most 60,000 bytes.
 
-        :param to: peer ids; default: all.
+        :param to: a peer id, or several; default: all.
         :returns: ids of the peers it was sent to; those of ``to`` that are not linked are left out.
         :raises ConfigError: if it is no such value.
         """
-        links = self.mesh.links if self.mesh is not None else {}
-        chosen = [peer for peer in (links if to is None else to) if peer in links]
+        links = self.links
+        wanted = links if to is None else [to] if isinstance(to, str) else to
         reached = []
-        for peer in chosen:
+        for peer in [peer for peer in wanted if peer in links]:
             # A link that ended this very moment: its peer is no longer linked.
             with contextlib.suppress(PeerGone):
-                links[peer].link.send(body)
+                links[peer].send(body)
                 reached.append(peer)
         return reached
 
-    async def set_data(self, data: Any) -> None:
-        """Change what one says of oneself; all in the room see it."""
-        text = schema.json_text(data, limit=schema.DATA_CHARS, what="peer's data")
-        await self.session.database.commit(Update(self._me, {"data": text}))
+    async def broadcast(self, body: Any, to: str | Iterable[str] | None = None) -> None:
+        """Say something through the database: those who are not linked to us hear it as well.
+
+        One write, or one for each of ``to``. At most 16 a second; who reads too slowly misses
+        those that 16 others have followed.
+
+        :param body: any JSON value of at most 16,384 characters.
+        :param to: a peer id, or several (16 at most): heard by them alone; default: all.
+        :raises ConfigError: if it is no such value.
+        """
+        await self._broadcasts.send(body, to)
+
+    async def request(self, peer: str, body: Any, timeout: float = 10.0) -> Any:
+        """Ask a peer we are linked to, and wait for its reply.
+
+        :returns: the reply's body.
+        :raises PeerGone: if we are not linked to it.
+        :raises NoReply: if none comes within ``timeout`` seconds.
+        :raises RequestRefused: if it has no handler, or that failed.
+        """
+        link = self.link(peer)
+        if link is None:
+            raise PeerGone(f"There is no link to {schema.decode_id(peer)!r}: it can't be asked.")
+        return await link.request(body, timeout)
+
+    @property
+    def on_request(self) -> Handler | None:
+        """Answers the others' requests: given the peer's id and the body, it returns the reply's,
+        or an awaitable of it."""
+        return self._handler
+
+    @on_request.setter
+    def on_request(self, handler: Handler | None) -> None:
+        self._handler = handler
+        for peer, link in self.links.items():
+            self._answer_requests(peer, link)
+
+    # What is sent.
+
+    async def add_track(self, track: MediaStreamTrack) -> None:
+        """Send one more track to everybody we are linked to, and to those to come.
+
+        :raises ConfigError: if it is sent already.
+        """
+        await self._shared.add(track)
+
+    async def remove_track(self, track: MediaStreamTrack) -> None:
+        """Send a track no longer that was added."""
+        await self._shared.remove(track)
+
+    async def replace_track(self, old: MediaStreamTrack, new: MediaStreamTrack) -> None:
+        """Send another track of the same kind in the place of one that was added."""
+        await self._shared.replace(old, new)
+
+    # Moderation.
+
+    async def remove(self, peer: str, reason: str = "") -> None:
+        """Put a peer out of the room, and keep it out; moderators only.
+
+        :param reason: told to the peer.
+        """
+        await moderation.remove(self, peer, reason)
 
     async def lock(self, locked: bool = True) -> None:
-        """Let nobody else in (or in again); moderators only."""
-        await self.session.database.commit(Update(self.path, {"locked": locked}))
-
-    async def leave(self) -> None:
-        """Go: end the calls, delete what is ours."""
-        if self._left:
-            return
-        self._left = True
-        for ring in self._rings.values():
-            ring.settle("left")
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for listener in self._listeners:
-            listener.close()
-        await self.end_calls()
-        changes: list[Change] = [Delete(self._me)]
-        if self.mesh is not None:
-            changes += await self.mesh.close()
-        if not self._present:
-            return
-        moderator = self.session.peer in self.peers and (
-            self.peers[self.session.peer].role == "moderator"
-        )
-        if moderator and not self.others:
-            changes.append(Delete(self.path))
-        # Unreachable: the lease ends our presence.
-        with contextlib.suppress(FireRTCError, TimeoutError):
-            async with asyncio.timeout(5):
-                await self.session.database.commit(*changes)
+        """Let nobody else in (or in again), or do again; moderators only. Those inside stay."""
+        await moderation.lock(self, locked)
+        self._note_lock(locked)
 
     async def __aenter__(self) -> Self:
         return self
@@ -319,94 +373,3 @@ class Room(Membership):
         trace: TracebackType | None,
     ) -> None:
         await self.leave()
-
-    # What the listeners see.
-
-    async def _follow(self, listener: Listener, see: Any) -> None:
-        try:
-            async for snapshot in listener:
-                see(snapshot)
-        except FireRTCError as error:
-            self.emit("lost", error)
-
-    def _see_peers(self, snapshot: Snapshot) -> None:
-        for path in snapshot.removed:
-            peer = self.peers.pop(path.rsplit("/", 1)[1], None)
-            if peer is not None and peer.id != self.session.peer:
-                self._gone(peer)
-        for path in snapshot.changed:
-            try:
-                peer = schema.read_peer(path, snapshot.documents[path])
-            except DocumentMalformed:
-                # The rules let nothing malformed in; what an owner's tool wrote is not a peer.
-                continue
-            before = self.peers.get(peer.id)
-            self.peers[peer.id] = peer
-            if peer.id == self.session.peer:
-                continue
-            if before is not None and before.session != peer.session:
-                self._gone(before)
-                before = None
-            self.emit("joined" if before is None else "updated", peer)
-        if self.mesh is not None:
-            for peer in self.peers.values():
-                if peer.id != self.session.peer:
-                    self.mesh.see(peer)
-
-    def _gone(self, peer: Peer) -> None:
-        if self.mesh is not None:
-            self.mesh.lose(peer.id)
-        self.emit("left", peer)
-
-    def _see_calls(self, snapshot: Snapshot) -> None:
-        for path in snapshot.removed:
-            ring = self._rings.pop(path, None)
-            if ring is not None:
-                ring.update(None)
-        for path in snapshot.changed:
-            try:
-                call = schema.read_call(path, snapshot.documents[path])
-            except DocumentMalformed:
-                continue
-            if path in self._rings and self._rings[path].ringing:
-                self._rings[path].update(call)
-            elif call.kind == "ring" and self._fresh(call):
-                self._ring(call)
-            elif call.kind == "direct" and self.mesh is not None and self._fresh(call):
-                self.mesh.offered(call)
-
-    def _fresh(self, call: schema.Call) -> bool:
-        """Whether this is an offer to us that still waits."""
-        return (
-            call.answer is None
-            and call.ended is None
-            and call.receiver_session == self.session.session
-            and call.lease_until.timestamp() > self.session.now()
-        )
-
-    def _ring(self, call: schema.Call) -> None:
-        document = CallDocument(self.session, call.path, rule_reads=ANSWER_RULE_READS)
-        ring = Ring(self, document, call)
-        self._rings[call.path] = ring
-        if self.busy:
-            self._tasks.append(asyncio.create_task(ring.reject("busy")))
-        else:
-            self.emit("ring", ring)
-
-    async def _keep_lease(self) -> None:
-        """Prolong our presence, and the room's life when half of it is over."""
-        database = self.session.database
-        while True:
-            now = self.session.now()
-            if self._room_lease - now < schema.ROOM_LEASE_SECONDS / 2:
-                lease = now + schema.ROOM_LEASE_SECONDS
-                # Refused if another member prolonged it further: then that is done.
-                with contextlib.suppress(FireRTCError):
-                    await database.commit(
-                        Update(self.path, {"leaseUntil": schema.timestamp(lease)})
-                    )
-                    self._room_lease = lease
-            await asyncio.sleep(schema.PEER_LEASE_RENEW_SECONDS)
-            presence = schema.timestamp(self.session.now() + schema.PEER_LEASE_SECONDS)
-            with contextlib.suppress(FireRTCError):
-                await database.commit(Update(self._me, {"leaseUntil": presence}))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,12 +32,16 @@ DATA_CHARS = 8_192
 CANDIDATES_MAX = 40
 CANDIDATES_CHARS = 24_000
 REASON_CHARS = 64
+REMOVAL_REASON_CHARS = 256
+BODY_CHARS = 16_384
+"""Of a message through the database."""
 JSON_DEPTH = 64
 """How deep free-form data may be nested: what parses here must not overflow where it is shown."""
 
 SHARDS = 8
 DIRECT_SLOTS = 4
 STANDING_SLOTS = 2
+MESSAGE_SLOTS = 16
 
 PEER_LEASE_SECONDS = 15 * 60
 PEER_LEASE_RENEW_SECONDS = 6 * 60
@@ -44,8 +49,12 @@ STANDING_OFFER_SECONDS = 30 * 60
 """A standing offer's maximum age: NAT mappings and TURN credentials don't live longer."""
 RING_SECONDS = 30
 ROOM_LEASE_SECONDS = 12 * 3600
+MESSAGE_LEASE_SECONDS = 9 * 60
 LEASE_SLACK_SECONDS = 30
 """A lease outlives what it covers by this much."""
+
+DEFAULT_ROOM = "main"
+"""The room of those who name none."""
 
 ANYONE = "*"
 """``to`` of a call that whoever comes may answer."""
@@ -95,6 +104,11 @@ def new_session() -> str:
     return f"open-{secrets.token_urlsafe(16)}"
 
 
+def new_room_name() -> str:
+    """A name that nobody else uses: a random UUID (RFC 9562, version 4)."""
+    return str(uuid.uuid4())
+
+
 def new_shard() -> int:
     """A random shard: spreads the index the sweep reads over eight ranges."""
     return secrets.randbelow(SHARDS)
@@ -136,6 +150,11 @@ def standing_id(peer: str, attempt: int) -> str:
 def direct_id(sender: str, receiver: str, attempt: int) -> str:
     """Id of the direct or ring call number ``attempt`` between two peers."""
     return f"{sender}~{receiver}~{attempt % DIRECT_SLOTS}"
+
+
+def message_id(sender: str, number: int) -> str:
+    """Id of a peer's message number ``number`` through the database."""
+    return f"{sender}~m{number % MESSAGE_SLOTS}"
 
 
 # Documents.
@@ -205,7 +224,7 @@ def read_call(path: str, fields: Mapping[str, Any]) -> Call:
         path=path,
         kind=cast("CallKind", kind),
         sender=read_id(path, fields, "from"),
-        sender_session=_session(path, fields, "fromSession"),
+        sender_session=read_session(path, fields, "fromSession"),
         receiver=ANYONE if fields.get("to") == ANYONE else read_id(path, fields, "to"),
         receiver_session=_get(path, fields, "toSession", str),
         attempt=_get(path, fields, "attempt", int),
@@ -238,7 +257,11 @@ def _get(path: str, fields: Mapping[str, Any], name: str, kind: type) -> Any:
     return value
 
 
-def _session(path: str, fields: Mapping[str, Any], name: str) -> str:
+def read_session(path: str, fields: Mapping[str, Any], name: str) -> str:
+    """A field that must hold a session id.
+
+    :raises DocumentMalformed: if it doesn't.
+    """
     value = _get(path, fields, name, str)
     if not _SESSION.fullmatch(value):
         raise DocumentMalformed(f"{path}: field {name!r} is no session id.")
@@ -289,6 +312,8 @@ class Peer:
     """What the peer says of itself: any JSON value."""
     media: Mapping[str, bool] = field(default_factory=dict)
     can: tuple[str, ...] = ()
+    is_self: bool = False
+    """Whether this is us."""
 
 
 def read_peer(path: str, fields: Mapping[str, Any]) -> Peer:
@@ -307,7 +332,7 @@ def read_peer(path: str, fields: Mapping[str, Any]) -> Peer:
         raise DocumentMalformed(f"{path}: 'media' must be a map and 'can' a list.")
     return Peer(
         id=path.rsplit("/", 1)[1],
-        session=_session(path, fields, "session"),
+        session=read_session(path, fields, "session"),
         role=_get(path, fields, "role", str),
         joined_at=_get(path, fields, "joinedAt", datetime),
         lease_until=_get(path, fields, "leaseUntil", datetime),
