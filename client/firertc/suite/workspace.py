@@ -154,6 +154,9 @@ def surroundings(folder: Path, environment: Mapping[str, str] | None = None) -> 
         "CI": "1",
         # Ten seconds, the default, are short for a busy machine.
         "FUNCTIONS_DISCOVERY_TIMEOUT": "30",
+        # Each request under way has a process of its own. By default up to 50 are started at once;
+        # they meet on the same free port, and one of the two answers with HTTP 500.
+        "FUNCTIONS_EMULATOR_PARALLEL": str(max(2, os.cpu_count() or 2)),
         "NO_UPDATE_NOTIFIER": "1",
         "NO_COLOR": "1",
         "XDG_CONFIG_HOME": str(folder / "tmp"),
