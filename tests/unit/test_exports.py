@@ -42,6 +42,7 @@ OWNER = [
     "NewKey",
     "Present",
     "Room",
+    "RoomView",
     "Unknown",
     "alias_key",
     "close_room",
