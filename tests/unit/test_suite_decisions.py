@@ -142,7 +142,8 @@ def test_the_emulators_see_no_login_and_no_other_suite(tmp_path: Path) -> None:
     assert seen["PATH"] == "/bin" and seen["HTTPS_PROXY"] == "http://proxy"
     assert seen["CI"] == seen["NO_UPDATE_NOTIFIER"] == "1"
     assert seen["XDG_CONFIG_HOME"].startswith(str(tmp_path))
-    assert not {name for name in seen if "TOKEN" in name or "CRED" in name or "EMULATOR" in name}
+    assert not {name for name in seen if "TOKEN" in name or "CRED" in name or name.endswith("HOST")}
+    assert int(seen["FUNCTIONS_EMULATOR_PARALLEL"]) >= 2
     assert "FIRERTC_KEY" not in seen
 
 
