@@ -8,6 +8,7 @@ announcements, links are for conversations.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -194,14 +195,16 @@ class Broadcasts:
         if me is None or me.session != self._room.session.session:
             return
         waiting, self._waiting = self._waiting, []
-        for message in self._order.take(waiting):
-            if message.sender == me.id or message.created_at < me.joined_at:
-                continue
-            try:
-                body = schema.parse_json(self._open(message))
-            except (SealBroken, ValueError):
-                continue
-            self._room.emit("broadcast", message.sender, body, message.receiver != ANYONE)
+        bodies = {}
+        for message in waiting:
+            if message.sender != me.id and message.created_at >= me.joined_at:
+                # What doesn't open mustn't count: it would hide the numbers below its own.
+                with contextlib.suppress(SealBroken, ValueError):
+                    bodies[message] = schema.parse_json(self._open(message))
+        for message in self._order.take(bodies):
+            self._room.emit(
+                "broadcast", message.sender, bodies[message], message.receiver != ANYONE
+            )
 
     def _open(self, message: Message) -> str:
         if self._room.seal is None:

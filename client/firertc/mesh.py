@@ -202,6 +202,9 @@ class Mesh:
             await call.answered(schema.STANDING_OFFER_SECONDS)
         except FireRTCError:
             await call.close("failed")
+        except asyncio.CancelledError:
+            await call.close("cancelled")
+            raise
         else:
             self._link(call)
 
@@ -347,7 +350,8 @@ class Mesh:
         del self.links[call.remote]
         self._room.emit("unlinked", call.link, end)
         peer = self._room.peers.get(call.remote)
-        if peer is not None and end.reason in ("gone", "failed") and not self._closed:
+        if peer is not None and end.reason in ("gone", "failed", "left") and not self._closed:
+            # "left": the other side thought so, while our presence had lapsed.
             self.see(peer)
 
     def _call(

@@ -102,6 +102,11 @@ class LockWatch:
         self._listener: Listener | None = None
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def listening(self) -> bool:
+        """Whether it has begun."""
+        return self._listener is not None
+
     def listen(self) -> None:
         """Begin to listen."""
         if self._listener is None:

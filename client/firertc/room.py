@@ -361,7 +361,15 @@ class Room(Stay):
     async def lock(self, locked: bool = True) -> None:
         """Let nobody else in (or in again), or do again; moderators only. Those inside stay."""
         await moderation.lock(self, locked)
-        self._note_lock(locked)
+        if not self._locks.listening:
+            self._note_lock(locked)
+            return
+        # The listener tells it, once: after what it was still about to tell.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while self._locked != locked:
+                    self._lock_noted.clear()
+                    await self._lock_noted.wait()
 
     async def __aenter__(self) -> Self:
         return self

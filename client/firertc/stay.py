@@ -62,6 +62,7 @@ class Stay(Membership):
         self.over: FireRTCError | None = None
         """Why the room was left, if that was not our wish."""
         self._locked = False
+        self._lock_noted = asyncio.Event()
         self._handler: Handler | None = None
         self._rings: dict[str, Ring] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -327,6 +328,7 @@ class Stay(Membership):
     def _note_lock(self, locked: bool) -> None:
         if locked != self._locked:
             self._locked = locked
+            self._lock_noted.set()
             self.emit("locked" if locked else "unlocked")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
