@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo up down test lint format lock bench clean
+.PHONY: help setup browser demo up down test lint format lock bench soak clean
 
 PYTHON := .venv/bin/python
 
@@ -46,6 +46,12 @@ lock:  ## Pin the Python packages anew (ARGS=--upgrade takes the newest)
 
 bench: setup  ## Measure
 	@$(PYTHON) -m bench $(ARGS)
+
+MINUTES ?= 30
+CUTS ?= 200
+
+soak: setup  ## Cut a call 200 times in half an hour, make 1,000 calls; MINUTES, CUTS, SEED, ARGS
+	@$(PYTHON) -m tests.faults --minutes $(MINUTES) --cuts $(CUTS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 clean:  ## Stop the suite and remove what was made here
 	@[ ! -x .venv/bin/firertc ] || .venv/bin/firertc down

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from google.cloud.firestore import Client as Owner
 
 from firertc.config import Config, load_config
 from firertc.suite import LocalSuite, Seeds
+
+from .namespaces import why_not
 
 Left = Callable[[], list[str]]
 """Paths of the calls, peers and rooms that are left in the realm."""
@@ -42,3 +45,17 @@ def config(suite: LocalSuite, realm: Seeds) -> Config:
 def left(admin_sync: Owner, realm: Seeds) -> Left:
     """What is left of calls and rooms in the realm."""
     return lambda: remains(admin_sync, realm.realm)
+
+
+@pytest.fixture
+def environment(suite: LocalSuite, realm: Seeds) -> dict[str, str]:
+    """The environment of programs in the test's realm."""
+    environment = {**os.environ, **suite.environment()}
+    return environment | {"FIRERTC_REALM": realm.realm, "FIRERTC_KEY": realm.key}
+
+
+@pytest.fixture(scope="session")
+def hosts() -> None:
+    """Hosts can be made on this machine."""
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,12 @@ QUIET: Final = Media(receiving=frozenset())
 WAIT_SECONDS: Final = 120.0
 SETTLE_SECONDS: Final = 15.0
 """How long what has ended may take to be gone."""
+POOL_THREADS: Final = 6
+"""Threads of asyncio's and grpc's pools, which come with the first work and stay."""
+GROWTH_BYTES: Final = 48 * 2**20
+"""What the peak of a crowd may leave in the allocator's hands."""
+CALL_BYTES: Final = 8 * 2**10
+"""What one call may leave on top of it: fragments, and caches of libraries that fill up."""
 WATCHED: Final = (Call, Client, Connection, Link, RTCPeerConnection, Session)
 
 
@@ -40,12 +47,12 @@ class Held:
     """How many there are of the types that a call is made of."""
     rss_bytes: int
 
-    def within(self, before: Held, threads: int) -> bool:
-        """Whether this is no more than before, but for so many threads of pools."""
+    def within(self, before: Held) -> bool:
+        """Whether this is no more than before, but for the threads of pools."""
         return (
             self.tasks <= before.tasks
             and self.descriptors <= before.descriptors
-            and self.threads <= before.threads + threads
+            and self.threads <= before.threads + POOL_THREADS
             and all(count <= before.objects[name] for name, count in self.objects.items())
         )
 
@@ -69,10 +76,10 @@ def rss_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-async def settled(before: Held, threads: int) -> Held:
+async def settled(before: Held) -> Held:
     """What is held once nothing more than before is, or after a while."""
     give_up = time.monotonic() + SETTLE_SECONDS
-    while not (now := held()).within(before, threads) and time.monotonic() < give_up:
+    while not (now := held()).within(before) and time.monotonic() < give_up:
         await asyncio.sleep(0.25)
     return now
 
@@ -129,28 +136,30 @@ async def at_once(config: Config, calls: int) -> list[float]:
 
 
 async def measure(
-    work: Callable[[], Any], left: Callable[[], list[str]], pool_threads: int
+    work: Callable[[], Awaitable[list[float]]], left: Callable[[], list[str]]
 ) -> dict[str, Any]:
     """Make calls, and see what they leave.
 
     :param work: makes calls and gives the seconds that each took to connect.
     :param left: paths of the documents that are left.
-    :param pool_threads: how many threads of pools, which stay, may be new.
-    :returns: figures; ``leaked`` is empty if nothing stayed.
+    :returns: figures; ``problems`` is empty if nothing stayed.
     """
     before = held()
     began = time.monotonic()
     seconds = sorted(await work())
     took = time.monotonic() - began
-    after = await settled(before, pool_threads)
-    leaked: list[str] = [] if after.within(before, pool_threads) else [f"{before} -> {after}"]
+    after = await settled(before)
+    problems = [f"left in the database: {path}" for path in await asyncio.to_thread(left)]
+    if not after.within(before):
+        problems.append(f"left in the process: {before} before, {after} after")
+    if (grown := after.rss_bytes - before.rss_bytes) > GROWTH_BYTES + CALL_BYTES * len(seconds):
+        problems.append(f"memory grew by {grown >> 20} MiB")
     return {
         "calls": len(seconds),
-        "seconds": round(took, 2),
-        "connect_median_seconds": round(seconds[len(seconds) // 2], 3),
+        "took_seconds": round(took, 1),
+        "connect_median_seconds": round(statistics.median(seconds), 3),
         "connect_worst_seconds": round(seconds[-1], 3),
         "before": asdict(before),
         "after": asdict(after),
-        "leaked": leaked,
-        "documents_left": await asyncio.to_thread(left),
+        "problems": problems,
     }

@@ -4,9 +4,9 @@ It is told what to do, and says what happens, a JSON object a line. What it says
 is numbered and follows from the numbers, so each side knows what it should have heard; of bytes and
 messages both sides keep a hash.
 
-Commands (``do``): ``wait``; ``come`` (``code``); ``enter`` (``room``, ``peer``, ``resume``); ``talk``
-(``every`` seconds), ``hush``; ``stream`` (``pieces``, ``every``): bytes on a channel of its own;
-``figures``; ``hang-up``. It ends when its input does.
+Commands (``do``): ``wait``; ``come`` (``code``); ``enter`` (``room``, ``peer``, ``resume``);
+``talk`` (``every`` seconds), ``hush``; ``stream`` (``pieces``, ``every``): bytes on a channel of
+its own; ``figures``; ``hang-up``. It ends when its input does.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ CHANNEL: Final = "numbers"
 PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
 
 
-def body(number: int) -> dict[str, Any]:
-    """The message of a number."""
-    return {"n": number, "text": "x" * (number * 7919 % 900)}
+def body(number: int, by: str, to: str) -> dict[str, Any]:
+    """The message of a number that one peer says to another."""
+    return {"n": number, "by": by, "to": to, "text": "x" * (number * 7919 % 900)}
 
 
 def piece(number: int) -> bytes:
@@ -81,8 +81,8 @@ def encoded(message: object) -> bytes:
 class Talk:
     """What goes over one link, both ways."""
 
-    def __init__(self, peer: Peer, link: Link) -> None:
-        self.peer, self.link = peer, link
+    def __init__(self, peer: Peer, link: Link, me: str) -> None:
+        self.peer, self.link, self.me = peer, link, me
         self.said, self.heard = Tally(), Tally()
         self.sent, self.received = Tally(), Tally()
         link.on("message", self._hear)
@@ -97,7 +97,7 @@ class Talk:
         )
 
     def _hear(self, message: object) -> None:
-        expected = encoded(body(self.heard.count + 1))
+        expected = encoded(body(self.heard.count + 1, self.link.remote, self.me))
         self.heard.check(encoded(message), expected, message)
 
     async def _follow(self) -> None:
@@ -107,7 +107,7 @@ class Talk:
     async def say_on(self, every: float) -> None:
         """Say one message after the other."""
         while self.link.state is not LinkState.CLOSED:
-            message = body(self.said.count + 1)
+            message = body(self.said.count + 1, self.me, self.link.remote)
             self.link.send(message)
             self.said.add(encoded(message))
             await asyncio.sleep(every)
@@ -173,8 +173,8 @@ class Peer:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _linked(self, link: Link) -> None:
-        self.talks[link.remote] = Talk(self, link)
+    def _linked(self, link: Link, me: str) -> None:
+        self.talks[link.remote] = Talk(self, link, me)
         self.say("connected", remote=link.remote)
 
     async def wait(self) -> None:
@@ -182,18 +182,18 @@ class Peer:
         self.call = await self.client.wait_at_code(QUIET)
         self.say("code", code=self.call.code)
         await self.call.answered(WAIT_SECONDS)
-        self._linked(self.call.link)
+        self._linked(self.call.link, self.call.session.peer)
 
     async def come(self, code: str) -> None:
         """Come with a code."""
         self.call = await self.client.come_with_code(code, QUIET)
-        self._linked(self.call.link)
+        self._linked(self.call.link, self.call.session.peer)
 
     async def enter(self, room: str, peer: str, resume: str | None = None) -> None:
         """Go into a room that connects all."""
 
         def register(entered: Room) -> None:
-            entered.on("link", self._linked)
+            entered.on("link", lambda link: self._linked(link, entered.session.peer))
             entered.on("joined", lambda peer: self.say("joined", peer=peer.id))
             entered.on("left", lambda peer: self.say("left", peer=peer.id))
             entered.on("lost", lambda error: self.say("lost", text=str(error)))
