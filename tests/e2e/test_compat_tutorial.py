@@ -53,7 +53,9 @@ async def session(client: Client) -> AsyncIterator[Session]:
 
 
 @pytest.mark.parametrize("schema", ["calls", "rooms"])
-async def test_two_python_peers(schema: str, session: Session, other: Client) -> None:
+async def test_two_python_peers(
+    schema: str, session: Session, other: Client, admin: AsyncClient
+) -> None:
     async with await tutorial.call(session, schema, Media()) as calling:
         answering, _ = await asyncio.gather(
             tutorial.answer(await other.join(), schema, calling.id),
@@ -63,6 +65,16 @@ async def test_two_python_peers(schema: str, session: Session, other: Client) ->
         await answering.close()
         ended = await asyncio.wait_for(calling.closed(), 10)
         assert (ended.reason, ended.by_remote) == ("hangup", True)
+    remaining = admin.document(calling.path)
+    found = [await remaining.get(), *[c async for c in _candidates(remaining)]]
+    assert any(item.exists for item in found) == calling.left_behind
+    assert calling.left_behind == answering.left_behind
+
+
+async def _candidates(document: Any) -> AsyncIterator[Any]:
+    async for collection in document.collections():
+        async for item in collection.stream():
+            yield item
 
 
 async def test_an_answerer_waits_for_the_offer(session: Session, admin: AsyncClient) -> None:

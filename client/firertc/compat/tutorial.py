@@ -97,7 +97,7 @@ class TutorialCall:
         self._ours = f"{self.path}/{ours}"
         self._theirs = f"{self.path}/{theirs}"
         self._written: list[str] = []
-        """Paths of the documents that this call may delete, its candidates first."""
+        """Paths of the documents that are deleted in the end."""
         self._described = asyncio.Event()
         """Set once the other side's description is taken: candidates that come before it wait."""
         self._listeners: list[Listener] = []
@@ -225,13 +225,20 @@ class TutorialCall:
         for listener in self._listeners:
             listener.close()
         await self._connection.close()
-        if not self._written:
-            return
-        try:
-            async with asyncio.timeout(CLEAR_SECONDS):
-                await self.session.database.commit(*map(Delete, dict.fromkeys(self._written)))
-        except (FireRTCError, TimeoutError):
-            self.left_behind = True
+        await self._clear()
+
+    async def _clear(self) -> None:
+        # The document first: it is what the other side listens to. Rules may keep it.
+        written = dict.fromkeys(self._written)
+        for paths in ([self.path], [path for path in written if path != self.path]):
+            changes = [Delete(path) for path in paths if path in written]
+            if not changes:
+                continue
+            try:
+                async with asyncio.timeout(CLEAR_SECONDS):
+                    await self.session.database.commit(*changes)
+            except (FireRTCError, TimeoutError):
+                self.left_behind = True
 
     async def __aenter__(self) -> Self:
         return self
@@ -290,6 +297,8 @@ class TutorialCall:
         """A document that is gone is the tutorial's way to hang up."""
         async for fields in states:
             if fields is None:
+                if self.path in self._written:
+                    self._written.remove(self.path)
                 self._connection.end(LinkEnd("hangup", by_remote=True))
                 return
 
@@ -305,7 +314,7 @@ class TutorialCall:
                         seen.add(path)
                         if self.side == "offerer":
                             # They lie below our document: without it nobody would find them.
-                            self._written.insert(0, path)
+                            self._written.append(path)
                         await self._connection.add_candidate(fields)
 
         self._start(follow(), "candidates")
@@ -318,7 +327,7 @@ class TutorialCall:
             found = {self._new_path(): fields for fields in await self._connection.candidates()}
             if found:
                 await self._commit(*(Create(path, fields) for path, fields in found.items()))
-                self._written[:0] = found
+                self._written.extend(found)
 
         self._start(send(), "trickle")
 
