@@ -17,12 +17,9 @@ import {
   showProblem,
   showSwitch,
 } from "../shared/screen.js";
-import { canDoWithout, canTryAgain, endText, problemText } from "../shared/words.js";
+import { canDoWithout, canTryAgain, endText, INSECURE, problemText } from "../shared/words.js";
 
 const WAIT_SECONDS = 600;
-const INSECURE =
-  "Browsers give camera, microphone and encryption only to pages from HTTPS or localhost: " +
-  "open this page at an address that begins with https.";
 
 /** One call from the first click to its end. */
 interface Attempt {

@@ -2,6 +2,11 @@
 
 import { FireRTCError, InsecureContext, MediaError, type LinkEnd } from "firertc";
 
+/** Why a page does nothing where it was not loaded safely. */
+export const INSECURE =
+  "Browsers give camera, microphone and encryption only to pages from HTTPS or localhost: " +
+  "open this page at an address that begins with https.";
+
 /** What is wrong, in words for a person. */
 export function problemText(error: unknown): string {
   if (!(error instanceof FireRTCError)) {
