@@ -90,7 +90,8 @@ def test_discovery_needs_nothing() -> None:
     assert found.stderr == ""
     spec = yaml.safe_load(found.stdout)
     assert set(spec["endpoints"]) == {
-        *("join", "peer_deleted", "room_deleted", "delete_expired", "delete_idle_accounts")
+        *("console", "join", "peer_deleted", "room_deleted", "delete_expired"),
+        "delete_idle_accounts",
     }
     # Nothing to be asked on the terminal, and no secret that must exist.
     assert spec["params"] == []

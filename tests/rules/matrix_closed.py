@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from .cases import NOBODY_MAY, Case, allow, deny
 from .operations import Get, List, Operation, change, delete, put
-from .people import ADMIN, ALICE, BOB, CAT, MOD, STRANGER, Person
+from .people import ADMIN, ALICE, BOB, CAT, GUARD, MOD, STRANGER, Person
 from .world import LOUD_SDP, answer, card, offer
 
 CANDIDATE = {
@@ -15,6 +15,9 @@ CANDIDATE = {
     "sdpMLineIndex": 0,
     "usernameFragment": "abcd",
 }
+
+VAULT_CALLS = "rooms/vault/calls"
+UNLOCK = change("rooms/vault", locked=False)
 
 ADMINS = [
     allow("read a realm as its owner", ADMIN, Get(".")),
@@ -35,6 +38,53 @@ ADMINS = [
     deny("read a realm as its owner", "and its keys", ADMIN, Get("/keys/demo")),
     deny("read a realm as its owner", "and list its keys", ADMIN, List("/keys")),
     deny("read a realm as its owner", "and its peers' resume tokens", ADMIN, Get("ids/alice")),
+    allow("look into a locked room as its owner", ADMIN, Get("rooms/vault")),
+    deny("look into a locked room as its owner", "and unlock it", ADMIN, UNLOCK),
+    deny("look into a locked room as its owner", "and delete it", ADMIN, delete("rooms/vault")),
+    deny(
+        "look into a locked room as its owner",
+        "and its calls",
+        ADMIN,
+        Get(f"{VAULT_CALLS}/alice~s0"),
+    ),
+    deny("look into a locked room as its owner", "and list its calls", ADMIN, List(VAULT_CALLS)),
+    deny(
+        "look into a locked room as its owner",
+        "and its messages",
+        ADMIN,
+        List("rooms/vault/messages", {"to": "*"}),
+    ),
+    deny(
+        "look into a locked room as its owner",
+        "and who was put out",
+        ADMIN,
+        Get("rooms/lobby/removed/dave"),
+    ),
+    allow("list all rooms as their owner", ADMIN, List("rooms")),
+    deny("list all rooms as their owner", "as a moderator", MOD, List("rooms")),
+    deny(
+        "list all rooms as their owner",
+        "who says so in words",
+        CAT.claiming(admin=1),
+        List("rooms"),
+    ),
+    deny("list all rooms as their owner", "of all realms", ADMIN, List("rooms", group=True)),
+    allow("list a locked room's peers as its owner", ADMIN, List("rooms/vault/peers")),
+    deny(
+        "list a locked room's peers as its owner",
+        "as a moderator",
+        GUARD,
+        List("rooms/vault/peers"),
+    ),
+    deny(
+        "list a locked room's peers as its owner", "of all rooms", ADMIN, List("peers", group=True)
+    ),
+    deny(
+        "list a locked room's peers as its owner",
+        "and put one out",
+        ADMIN,
+        delete("rooms/vault/peers/bob"),
+    ),
 ]
 
 _CLOSED: dict[str, Operation] = {
