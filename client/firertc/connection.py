@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,27 +21,33 @@ from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
     RTCDataChannel,
-    RTCIceCandidate,
     RTCIceServer,
     RTCIceTransport,
     RTCPeerConnection,
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
-from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
+from aiortc.sdp import candidate_to_sdp
 
 from . import control
-from .errors import ConfigError, DocumentMalformed
+from .descriptions import (
+    END_OF_CANDIDATES,
+    MDNS_SUFFIX,
+    candidate_lines,
+    is_mdns,
+    read_candidate,
+)
+from .descriptions import is_complete as is_complete
+from .descriptions import usable_by_aiortc as usable_by_aiortc
+from .errors import ConfigError, DocumentMalformed, ProtocolError
 from .negotiation import GATHER_GRACE_SECONDS
-from .schema import parse_json
+from .tracks import SentTrack
 
 CLOSE_SECONDS = 5.0
-MDNS_SUFFIX = ".local"
-"""Browsers hide their host addresses behind such names (draft-ietf-mmusic-mdns-ice-candidates)."""
+SECTIONS_MOST = 16
+"""Audio and video sections of one connection, as far as the other side may ask for them: each costs
+a transceiver for good."""
 KINDS: tuple[Literal["audio"], Literal["video"]] = ("audio", "video")
-
-END_OF_CANDIDATES = json.dumps({"candidate": ""})
-"""An empty candidate ends the list (W3C WebRTC, section 4.8.1.2)."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,26 @@ class Path:
         return "host"
 
 
+@dataclass(frozen=True)
+class Section:
+    """An audio or video section."""
+
+    kind: str
+    track: MediaStreamTrack | None
+    """What we send in it; None: nothing."""
+    direction: str
+    """``sendrecv``, ``sendonly``, ``recvonly`` or ``inactive``, as we would have it."""
+
+
 class Connection:
     """A peer connection with the control channel on it.
 
     :param ice_servers: ``RTCIceServer`` dictionaries.
     :param sending: tracks to send, by kind.
+    :param more: further tracks to send: several of one kind.
     :param receiving: the kinds wanted from the other side.
+    :param like: a connection that this one is to take the place of: the same sections in the same
+        order, with the same tracks, which flow once :meth:`go_live` is called.
     """
 
     def __init__(
@@ -86,10 +105,21 @@ class Connection:
         ice_servers: Iterable[Mapping[str, Any]],
         *,
         sending: Mapping[str, MediaStreamTrack] | None = None,
+        more: Iterable[MediaStreamTrack] = (),
         receiving: frozenset[str] = frozenset(),
+        like: Connection | None = None,
     ) -> None:
-        self.sending = dict(sending or {})
-        self.receiving = receiving
+        sending = sending or {}
+        self.waiting: list[MediaStreamTrack] = [
+            *(sending[kind] for kind in KINDS if kind in sending),
+            *more,
+        ]
+        """Tracks to send that have no section yet."""
+        self.receiving = receiving if like is None else like.receiving
+        self._model = None if like is None else like.sections()
+        self._live = like is None
+        self._sent: dict[RTCRtpTransceiver, SentTrack] = {}
+        self._limits: dict[str, int] = {} if like is None else dict(like._limits)
         self.pc = RTCPeerConnection(
             RTCConfiguration(
                 iceServers=[_ice_server(server) for server in ice_servers],
@@ -106,13 +136,20 @@ class Connection:
         """Whether every candidate of the other side is a name that may not resolve."""
 
     async def offer(self) -> LocalDescription:
-        """Make an offer with one section for each kind that is to be sent or received."""
-        for kind in KINDS:
-            track = self.sending.get(kind)
-            if track is not None:
-                self.pc.addTransceiver(track, self._direction(kind))
-            elif kind in self.receiving:
-                self.pc.addTransceiver(kind, "recvonly")
+        """Make an offer with one section for each track that is to be sent and each kind that is
+        to be received, or with those of the connection that this one is like."""
+        if self._model is not None:
+            for section in self._model:
+                self._add_section(section.kind, section.track, section.direction)
+            self._model = None
+        else:
+            for kind in KINDS:
+                tracks = [track for track in self.waiting if track.kind == kind]
+                for track in tracks:
+                    self._add_section(kind, track, self._direction(kind))
+                if not tracks and kind in self.receiving:
+                    self._add_section(kind, None, "recvonly")
+            self.waiting.clear()
         self._make_channel()
         return await self._describe(await self.pc.createOffer())
 
@@ -150,23 +187,185 @@ class Connection:
             )
             self.on_channel(self.channel)
 
+    # Sections and tracks.
+
+    def sections(self) -> list[Section]:
+        """The audio and video sections, in order."""
+        if self._model is not None:
+            return self._model
+        return [
+            Section(each.kind, self._track(each), each.direction)
+            for each in self.pc.getTransceivers()
+        ]
+
+    def section_of(self, received: MediaStreamTrack) -> int:
+        """The number of the section that a received track is in."""
+        receivers = [each.track for each in self.pc.getReceivers()]
+        return receivers.index(received)
+
+    def received(self, section: int) -> MediaStreamTrack | None:
+        """What the other side sends in a section; None: nothing."""
+        receivers = self.pc.getReceivers()
+        return receivers[section].track if section < len(receivers) else None
+
+    @property
+    def tracks(self) -> list[MediaStreamTrack]:
+        """The tracks that are sent, or are to be."""
+        sent = [section.track for section in self.sections() if section.track is not None]
+        return sent + self.waiting
+
     def attach(self) -> None:
         """Put the tracks that wait to be sent on the sections that were offered, as far as they
         go."""
-        for transceiver in self.pc.getTransceivers():
-            track = self.sending.get(transceiver.kind)
-            if track is not None and transceiver.sender.track is None and not self._sent(track):
-                transceiver.sender.replaceTrack(track)
+        model, self._model = self._model or [], None
+        for number, transceiver in enumerate(self.pc.getTransceivers()):
+            if number < len(model) and model[number].kind == transceiver.kind:
+                if (track := model[number].track) is not None:
+                    self._put(transceiver, track)
+            elif number >= len(model) and self._track(transceiver) is None:
+                track = next((t for t in self.waiting if t.kind == transceiver.kind), None)
+                if track is not None:
+                    self.waiting.remove(track)
+                    self._put(transceiver, track)
             transceiver.direction = self._answer_direction(transceiver)
 
-    def _sent(self, track: MediaStreamTrack) -> bool:
-        return any(sender.track is track for sender in self.pc.getSenders())
+    def add(self, track: MediaStreamTrack) -> None:
+        """Send a track in a section that is idle, or in a new one; to be offered afterwards.
+
+        :raises ConfigError: if it is sent already, or there are 16 sections.
+        """
+        for transceiver in self.pc.getTransceivers():
+            if transceiver.kind == track.kind and self._track(transceiver) is None:
+                self._put(transceiver, track)
+                transceiver.direction = self._answer_direction(transceiver)
+                return
+        if len(self.pc.getTransceivers()) >= SECTIONS_MOST:
+            raise ConfigError(f"A link has {SECTIONS_MOST} media sections at most: remove a track.")
+        self._add_section(track.kind, track, self._direction(track.kind))
+
+    def make_room(self, kinds: Iterable[str]) -> None:
+        """Make room for more tracks of the other side's, one for each; to be offered afterwards.
+
+        :raises ProtocolError: if that makes more than 16 sections.
+        """
+        idle = [
+            each
+            for each in self.pc.getTransceivers()
+            if each.direction in ("sendonly", "inactive")
+            or each.currentDirection in ("sendonly", "inactive")
+        ]
+        for kind in kinds:
+            known = next((each for each in idle if each.kind == kind), None)
+            if known is not None:
+                idle.remove(known)
+                sends = self._track(known) is not None
+                known.direction = "sendrecv" if sends else "recvonly"
+            elif len(self.pc.getTransceivers()) >= SECTIONS_MOST:
+                raise ProtocolError(
+                    f"The other side wants more than {SECTIONS_MOST} media sections."
+                )
+            else:
+                self._add_section(kind, None, "recvonly")
+
+    def remove(self, track: MediaStreamTrack) -> None:
+        """Send a track no longer; to be offered afterwards.
+
+        :raises ConfigError: if it is not sent.
+        """
+        if track in self.waiting:
+            self.waiting.remove(track)
+            return
+        transceiver = self._section_with(track)
+        self._sent[transceiver].change(None)
+        receives = transceiver.direction in ("sendrecv", "recvonly")
+        transceiver.direction = "recvonly" if receives else "inactive"
+
+    def replace(self, old: MediaStreamTrack, new: MediaStreamTrack) -> None:
+        """Send another track of the same kind in a track's place; nothing is negotiated.
+
+        :raises ConfigError: if the old one is not sent, or the kinds differ.
+        """
+        if old.kind != new.kind:
+            raise ConfigError(f"A track of {new.kind} can't take the place of one of {old.kind}.")
+        if old in self.waiting:
+            self.waiting[self.waiting.index(old)] = new
+            return
+        self._sent[self._section_with(old)].change(new)
+
+    def sends(self, track: MediaStreamTrack) -> bool:
+        """Whether a track is sent, or is to be."""
+        return track in self.tracks
+
+    def go_live(self, live: bool = True) -> None:
+        """Let the tracks flow, or stop their flow: another connection takes over."""
+        self._live = live
+        for sent in self._sent.values():
+            sent.go_live(live)
+
+    def take_over(self, old: Connection) -> None:
+        """The tracks flow here now; what the old one was given since this was made waits."""
+        old.go_live(False)
+        self._limits = old._limits
+        mine = self.tracks
+        self.waiting += [track for track in old.tracks if track not in mine]
+        self.go_live()
+
+    def stop_tracks(self) -> None:
+        """Stop what was sent: the link is over."""
+        for sent in self._sent.values():
+            if sent.was_read and sent.source is not None:
+                sent.source.stop()
+
+    def limit(self, kind: str, bits_per_second: int | None) -> None:
+        """Bound what the encoders of a kind may take; None: as they please."""
+        if bits_per_second is None:
+            self._limits.pop(kind, None)
+        else:
+            self._limits[kind] = bits_per_second
+
+    def _add_section(self, kind: str, track: MediaStreamTrack | None, direction: str) -> None:
+        if track is None:
+            self.pc.addTransceiver(kind, direction)
+            return
+        sent = SentTrack(kind, track, live=self._live)
+        self._keep(self.pc.addTransceiver(sent, direction), sent)
+
+    def _put(self, transceiver: RTCRtpTransceiver, track: MediaStreamTrack) -> None:
+        known = self._sent.get(transceiver)
+        if known is not None:
+            known.change(track)
+            return
+        sent = SentTrack(track.kind, track, live=self._live)
+        transceiver.sender.replaceTrack(sent)
+        self._keep(transceiver, sent)
+
+    def _keep(self, transceiver: RTCRtpTransceiver, sent: SentTrack) -> None:
+        self._sent[transceiver] = sent
+
+        def bound() -> None:
+            limit = self._limits.get(sent.kind)
+            # aiortc has no setParameters; the encoder is there from the first frame on.
+            encoder = getattr(transceiver.sender, "_RTCRtpSender__encoder", None)
+            if limit is not None and getattr(encoder, "target_bitrate", 0) > limit:
+                encoder.target_bitrate = limit
+
+        sent.on_frame = bound
+
+    def _track(self, transceiver: RTCRtpTransceiver) -> MediaStreamTrack | None:
+        sent = self._sent.get(transceiver)
+        return None if sent is None else sent.source
+
+    def _section_with(self, track: MediaStreamTrack) -> RTCRtpTransceiver:
+        for transceiver, sent in self._sent.items():
+            if sent.source is track:
+                return transceiver
+        raise ConfigError("That track is not sent on this link: add it first.")
 
     def _direction(self, kind: str) -> str:
         return "sendrecv" if kind in self.receiving else "sendonly"
 
     def _answer_direction(self, transceiver: RTCRtpTransceiver) -> str:
-        sends = transceiver.sender.track is not None
+        sends = self._track(transceiver) is not None
         receives = transceiver.kind in self.receiving
         if sends:
             return "sendrecv" if receives else "sendonly"
@@ -210,7 +409,7 @@ class Connection:
             if text in self._applied:
                 continue
             self._applied.add(text)
-            candidate = _candidate(text)
+            candidate = read_candidate(text)
             if candidate is None and self._only_mdns:
                 # See usable_by_aiortc: no end where no name may resolve.
                 continue
@@ -220,7 +419,7 @@ class Connection:
 
     async def _take(self, kind: Literal["offer", "answer"], sdp: str) -> None:
         usable = usable_by_aiortc(sdp)
-        self._only_mdns = bool(lines := _candidate_lines(usable)) and all(map(_is_mdns, lines))
+        self._only_mdns = bool(lines := candidate_lines(usable)) and all(map(is_mdns, lines))
         try:
             await self.pc.setRemoteDescription(RTCSessionDescription(sdp=usable, type=kind))
         except Exception as error:
@@ -257,63 +456,6 @@ class Connection:
         await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
 
 
-def is_complete(sdp: str, candidates: Iterable[str] = ()) -> bool:
-    """Whether a side has said that no more candidates of its own will come.
-
-    :param sdp: its description (RFC 8840, section 4.2).
-    :param candidates: what it has written beside it, as JSON texts.
-    """
-    return any(_is_end(text) for text in candidates) or any(
-        line.strip() == "a=end-of-candidates" for line in sdp.splitlines()
-    )
-
-
-def usable_by_aiortc(sdp: str) -> str:
-    """A description with its candidates where aiortc 1.16 finds them.
-
-    With max-bundle it takes those of the last section alone; browsers put theirs in the first. And
-    where all are mDNS names the end mark is left out: if they don't resolve, aioice gives up on the
-    spot, though the other side's checks may well come through.
-    """
-    head, *sections = re.split(r"(?m)^(?=m=)", sdp)
-    if not sections:
-        return sdp
-    lines = _candidate_lines(sdp)
-    end = is_complete(sdp) and not (lines and all(map(_is_mdns, lines)))
-    kept = [
-        "".join(
-            line
-            for line in section.splitlines(keepends=True)
-            if not line.startswith(("a=candidate:", "a=end-of-candidates"))
-        )
-        for section in sections
-    ]
-    if kept[-1] and not kept[-1].endswith("\n"):
-        kept[-1] += "\r\n"
-    kept[-1] += "".join(f"{line}\r\n" for line in lines)
-    kept[-1] += "a=end-of-candidates\r\n" if end else ""
-    return "".join((head, *kept))
-
-
-def _candidate_lines(sdp: str) -> list[str]:
-    """Every candidate line once, in order."""
-    lines = (line.strip() for line in sdp.splitlines())
-    return list(dict.fromkeys(line for line in lines if line.startswith("a=candidate:")))
-
-
-def _is_mdns(line: str) -> bool:
-    parts = line.split()
-    return len(parts) > 4 and parts[4].endswith(MDNS_SUFFIX)
-
-
-def _is_end(text: str) -> bool:
-    try:
-        content = parse_json(text)
-    except ValueError:
-        return False
-    return isinstance(content, dict) and content.get("candidate") == ""
-
-
 def _ice_server(server: Mapping[str, Any]) -> RTCIceServer:
     urls = server.get("urls")
     if not isinstance(urls, str | list) or not urls:
@@ -321,22 +463,6 @@ def _ice_server(server: Mapping[str, Any]) -> RTCIceServer:
     return RTCIceServer(
         urls=urls, username=server.get("username"), credential=server.get("credential")
     )
-
-
-def _candidate(text: str) -> RTCIceCandidate | None:
-    try:
-        content = parse_json(text)
-        line = content["candidate"]
-        if not line:
-            return None
-        candidate = candidate_from_sdp(line.split(":", 1)[1])
-        candidate.sdpMid = content.get("sdpMid")
-        candidate.sdpMLineIndex = content.get("sdpMLineIndex")
-        if candidate.sdpMid is None and candidate.sdpMLineIndex is None:
-            candidate.sdpMLineIndex = 0
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError):
-        raise DocumentMalformed("The other side wrote a candidate that is none.") from None
-    return candidate
 
 
 def _unusable(kind: str, error: Exception) -> DocumentMalformed:

@@ -7,13 +7,15 @@ the other side sends is checked here.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import ConfigError, ProtocolError
+from .errors import ConfigError, ProtocolError, TooMuch
 from .schema import JSON_DEPTH, compact_json, parse_json
 
 LABEL = "firertc"
@@ -21,7 +23,23 @@ CHANNEL_ID = 0
 BODY_BYTES = 60_000
 """A message with its frame stays under the 64 KiB that RFC 8841, section 6.1 assumes of a silent
 peer."""
+RAW_BYTES = 45_000
+"""The longest message of bytes: base64 makes four of three."""
 FRAME_BYTES = 256 * 1024
+WAITING_BYTES = 16 * 1024 * 1024
+"""How much may wait to be acknowledged, as JSON."""
+HELLO_VERSION = 1
+CAN_MOST = 32
+REASON_CHARS = 64
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The first frame on every control channel that opens."""
+
+    can: tuple[str, ...] = ()
+    """What the sender understands: ``restart``, ``channels``, ``requests``, ``files``."""
+    version: int = HELLO_VERSION
 
 
 @dataclass(frozen=True)
@@ -44,6 +62,13 @@ class Message:
 
     number: int
     body: Any
+    """Any JSON value, or bytes."""
+    ask: int | None = None
+    """This is a request of that number, counted from 1 by its sender."""
+    reply: int | None = None
+    """This is the reply to the receiver's request of that number."""
+    error: str | None = None
+    """Why a request got no reply: a code; the body is then a text for people, or null."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +109,20 @@ class Bye:
     reason: str
 
 
-Frame = Ping | Pong | Message | Ack | Description | Want | Mute | Bye
+Frame = Hello | Ping | Pong | Message | Ack | Description | Want | Mute | Bye
 
 
 def encode(frame: Frame) -> str:
     """The text of a frame."""
     match frame:
+        case Hello(can, version):
+            content: dict[str, Any] = {"t": "hello", "v": version, "can": list(can)}
         case Ping(number):
-            content: dict[str, Any] = {"t": "ping", "n": number}
+            content = {"t": "ping", "n": number}
         case Pong(number):
             content = {"t": "pong", "n": number}
-        case Message(number, body):
-            content = {"t": "message", "n": number, "body": body}
+        case Message():
+            content = _message(frame)
         case Ack(number):
             content = {"t": "ack", "n": number}
         case Description(kind, generation, sdp):
@@ -107,6 +134,18 @@ def encode(frame: Frame) -> str:
         case Bye(reason):
             content = {"t": "bye", "reason": reason}
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _message(frame: Message) -> dict[str, Any]:
+    content: dict[str, Any] = {"t": "message", "n": frame.number}
+    if isinstance(frame.body, bytes):
+        content["bytes"] = base64.b64encode(frame.body).decode()
+    else:
+        content["body"] = frame.body
+    for name in ("ask", "reply", "error"):
+        if (value := getattr(frame, name)) is not None:
+            content[name] = value
+    return content
 
 
 def decode(text: str | bytes) -> Frame | None:
@@ -138,7 +177,12 @@ def _decode(content: dict[str, Any]) -> Frame | None:
         case "pong":
             return Pong(_number(content["n"]))
         case "message":
-            return Message(_number(content["n"]), content["body"])
+            return _read_message(content)
+        case "hello":
+            can = [word for word in _list(content["can"]) if isinstance(word, str)]
+            return Hello(
+                tuple(word[:REASON_CHARS] for word in can[:CAN_MOST]), _number(content["v"])
+            )
         case "ack":
             return Ack(_number(content["n"]))
         case "offer" | "answer" as kind:
@@ -149,8 +193,37 @@ def _decode(content: dict[str, Any]) -> Frame | None:
         case "mute":
             return Mute({_text(k): v is True for k, v in list(content["kinds"].items())[:8]})
         case "bye":
-            return Bye(_text(content["reason"])[:64])
+            return Bye(_text(content["reason"])[:REASON_CHARS])
     return None
+
+
+def _read_message(content: dict[str, Any]) -> Message:
+    number = _number(content["n"])
+    body = _bytes(content["bytes"]) if "bytes" in content else content["body"]
+    ask, reply, error = (content.get(name) for name in ("ask", "reply", "error"))
+    return Message(
+        number,
+        body,
+        None if ask is None else _number(ask),
+        None if reply is None else _number(reply),
+        None if error is None else _text(error)[:REASON_CHARS],
+    )
+
+
+def _bytes(value: Any) -> bytes:
+    try:
+        raw = base64.b64decode(_text(value), validate=True)
+    except binascii.Error:
+        raise ValueError("no base64") from None
+    if len(raw) > RAW_BYTES:
+        raise ValueError("too long")
+    return raw
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
 
 
 def _number(value: Any) -> int:
@@ -172,26 +245,54 @@ class Outbox:
     last: int = 0
     """Number of the newest message."""
     waiting: deque[Message] = field(default_factory=deque)
+    size: int = 0
+    """Bytes of JSON that wait, about."""
+    _sizes: deque[int] = field(default_factory=deque)
 
-    def add(self, body: Any) -> Message:
+    def add(
+        self,
+        body: Any,
+        *,
+        ask: int | None = None,
+        reply: int | None = None,
+        error: str | None = None,
+    ) -> Message:
         """Number a message.
 
-        :raises ConfigError: if it is no JSON value, or its JSON is over 60,000 bytes.
+        :param body: bytes, or any JSON value.
+        :param ask: it is the request of that number.
+        :param reply: it is the reply to the request of that number.
+        :param error: why the reply says nothing.
+        :raises ConfigError: if it is no JSON value, its JSON is over 60,000 bytes, or it is over
+            45,000 bytes.
+        :raises TooMuch: if 16 MiB wait already.
         """
-        size = len(compact_json(body, what="message").encode())
-        if size > BODY_BYTES:
+        if isinstance(body, bytes):
+            size, most, unit = len(body), RAW_BYTES, "bytes"
+        else:
+            size = len(compact_json(body, what="message").encode())
+            most, unit = BODY_BYTES, "bytes of JSON"
+        if size > most:
             raise ConfigError(
-                f"The message has {size} bytes of JSON, {BODY_BYTES} at most: cut it."
+                f"The message has {size} {unit}, {most} at most: cut it, or open a channel."
+            )
+        if self.size + size > WAITING_BYTES:
+            raise TooMuch(
+                f"{self.size} bytes of messages wait for the other side, {WAITING_BYTES} at most: "
+                "wait until some are confirmed (flush), or open a channel."
             )
         self.last += 1
-        message = Message(self.last, body)
+        message = Message(self.last, body, ask, reply, error)
         self.waiting.append(message)
+        self._sizes.append(size)
+        self.size += size
         return message
 
     def acknowledge(self, number: int) -> None:
         """The other side has everything up to this number."""
         while self.waiting and self.waiting[0].number <= number:
             self.waiting.popleft()
+            self.size -= self._sizes.popleft()
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 * :exc:`FireRTCError` — base of all; carries ``code`` and the exit code of the command line
     * :exc:`ConfigError` — a setting is missing, malformed or contradicts another
+        * :exc:`TooMuch` — more waits to be sent than is kept
     * :exc:`MediaError` — a source or a recording can't be had
         * :exc:`MediaNotFound` — no such file, URL or device
         * :exc:`MediaUnreadable` — it is there, but nothing here can decode it
@@ -27,6 +28,9 @@
         * :exc:`Cancelled` — the caller gave up before an answer
         * :exc:`AnsweredElsewhere` — somebody else answered first
         * :exc:`PeerGone` — the other side vanished in the middle
+        * :exc:`NoReply` — a request was not answered in time
+        * :exc:`RequestRefused` — the other side answered a request with an error
+        * :exc:`ChannelClosed` — a data channel is closed: nothing more can be sent on it
     * :exc:`Unreachable` — something that must answer does not
         * :exc:`DatabaseUnreachable` — Firestore does not answer
         * :exc:`FunctionsUnreachable` — the functions do not answer, or are not deployed
@@ -51,6 +55,7 @@ __all__ = [
     "Busy",
     "CallError",
     "Cancelled",
+    "ChannelClosed",
     "CodeUnknown",
     "ConfigError",
     "DatabaseUnreachable",
@@ -64,6 +69,7 @@ __all__ = [
     "MediaNotFound",
     "MediaUnreadable",
     "NoAnswer",
+    "NoReply",
     "PassphraseNeeded",
     "PathUnreachable",
     "PeerGone",
@@ -73,11 +79,13 @@ __all__ = [
     "RecordingFailed",
     "Rejected",
     "Removed",
+    "RequestRefused",
     "RoomClosed",
     "RoomFull",
     "RoomLocked",
     "SealBroken",
     "SessionExpired",
+    "TooMuch",
     "Unknown",
     "Unreachable",
     "WrongPassphrase",
@@ -109,6 +117,12 @@ class ConfigError(FireRTCError):
 
     code = "bad-config"
     exit_code = EXIT_USAGE
+
+
+class TooMuch(ConfigError):
+    """More waits to be sent than is kept: wait until the other side has taken some of it."""
+
+    code = "too-much"
 
 
 class MediaError(FireRTCError):
@@ -273,6 +287,34 @@ class PeerGone(CallError):
 
     code = "peer-gone"
     exit_code = EXIT_UNREACHABLE
+
+
+class NoReply(CallError):
+    """A request was not answered in time."""
+
+    code = "no-reply"
+    exit_code = EXIT_NO_ANSWER
+
+
+class RequestRefused(CallError):
+    """The other side answered a request with an error.
+
+    :param reason: its code: ``no-handler``, ``failed``, or one of the application's own.
+    :param text: what it said, for people.
+    """
+
+    code = "request-refused"
+
+    def __init__(self, reason: str, text: str = "") -> None:
+        super().__init__(text or f"The other side refused the request: {reason!r}.")
+        self.reason = reason
+        self.text = text
+
+
+class ChannelClosed(CallError):
+    """A data channel is closed: nothing more can be sent on it."""
+
+    code = "channel-closed"
 
 
 class Unreachable(FireRTCError):

@@ -1,5 +1,5 @@
-"""The live connection to one remote peer: control channel, heartbeat, messages, tracks added in
-mid-call, goodbye.
+"""The live connection to one remote peer: messages, requests, tracks, channels, goodbye; and its
+repair, when the path under it breaks.
 
 Once the control channel is open everything travels on it and the database is left alone.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
@@ -17,23 +17,28 @@ from aiortc import MediaStreamTrack, RTCDataChannel
 from pyee.asyncio import AsyncIOEventEmitter
 
 from . import control
+from .carrier import Carrier, Fall
+from .channel import Channel, Delivery
+from .channels import Channels
 from .connection import Connection, Path
-from .control import Ack, Bye, Description, Frame, Message, Mute, Ping, Pong, Want
-from .errors import (
-    FireRTCError,
-    PathUnreachable,
-    PeerGone,
-    ProtocolError,
-)
-from .negotiation import PING_SECONDS, UNREACHABLE_SECONDS, Pulse, pulse
+from .control import Ack, Bye, Description, Frame, Hello, Message, Mute, Ping, Pong, Want
+from .errors import ConfigError, FireRTCError, PathUnreachable, PeerGone, ProtocolError
+from .heartbeat import Heartbeat
+from .negotiation import UNREACHABLE_SECONDS, Pulse
+from .renegotiation import Renegotiation
+from .repair import REPAIR_SECONDS
+from .requests import Handler, Requests
+from .tracks import ReceivedTrack
+from .unheard import Unheard
 
 GOODBYE_SECONDS = 1.0
-RENEGOTIATION_SECONDS = 10.0
-SECTIONS_MOST = 16
-"""Audio and video sections of one connection, as far as the other side may ask for them: each costs
-a transceiver for good."""
+CAN = ("channels", "requests", "files")
+"""What this side says it understands; aiortc can't restart ICE."""
 
 Side = Literal["offerer", "answerer"]
+Mend = Callable[["Link"], Awaitable[None]]
+"""Brings a broken link another connection (:meth:`Link.carry`), and returns when it is open again
+or all is in vain."""
 
 
 class LinkState(Enum):
@@ -41,6 +46,8 @@ class LinkState(Enum):
 
     CONNECTING = "connecting"
     OPEN = "open"
+    RECONNECTING = "reconnecting"
+    """The path broke; another one is being looked for."""
     CLOSED = "closed"
 
 
@@ -60,9 +67,12 @@ class Link(AsyncIOEventEmitter):
     Events:
 
     * ``message`` (body): user data; each once, in order, kept until somebody listens.
-    * ``track`` (track): the other side sends a track.
+    * ``track`` (track): the other side sends a track, which lasts as long as the link.
+    * ``channel`` (channel): the other side opened a :class:`Channel`; kept until somebody listens.
     * ``mute`` (kinds): which of its kinds are muted, as a mapping.
     * ``pulse`` (``"alive"``, ``"suspect"``, ``"dead"``): how the other side's heart beats.
+    * ``reconnecting`` (``"silent"``, ``"failed"``): the path broke, another is looked for.
+    * ``reconnected``: it is open again; what was said meanwhile arrives.
     * ``closed`` (end): a :class:`LinkEnd`.
 
     :param connection: negotiated by whoever makes the link.
@@ -72,43 +82,56 @@ class Link(AsyncIOEventEmitter):
 
     def __init__(self, connection: Connection, side: Side, remote: str = "") -> None:
         super().__init__()
-        self.connection = connection
         self.side: Side = side
         self.remote = remote
         self.state = LinkState.CONNECTING
-        self.rtt_seconds: float | None = None
-        """Round trip of the latest ping."""
         self.tracks: list[MediaStreamTrack] = []
         """What the other side sends."""
         self.muted: Mapping[str, bool] = {}
         """Which kinds the other side has muted."""
+        self.can: frozenset[str] = frozenset()
+        """What the other side understands: ``restart``, ``channels``, ``requests``, ``files``."""
+        self.mend: Mend | None = None
+        """Repairs the link when its path breaks; None: then it ends."""
+        self.repair_seconds = REPAIR_SECONDS
+        """How long a repair may take before the link ends."""
+        self.carrier = Carrier(connection, self)
+        """The connection in use."""
+        self.unheard = Unheard(self, "message", "channel")
+        self.channels = Channels(self)
+        self._previous: Carrier | None = None
+        """The one before, until something came on the one in use."""
+        self._coming: set[Carrier] = set()
         loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[LinkEnd] = loop.create_future()
         self._outbox = control.Outbox()
         self._inbox = control.Inbox()
         self._acknowledged = asyncio.Event()
-        self._negotiating = asyncio.Lock()
-        self._generation = 0
-        self._answers: dict[int, asyncio.Future[str]] = {}
-        self._pings: dict[int, float] = {}
+        self._settled = asyncio.Event()
+        self._renegotiation = Renegotiation(self)
+        self._requests = Requests(self._say)
+        self._heart = Heartbeat(self.say, self._judge)
         self._pulse: Pulse = "alive"
-        self._heard = loop.time()
+        self._received: dict[int, ReceivedTrack] = {}
+        self._mute: dict[str, bool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._mending: asyncio.Task[None] | None = None
+        self._moved = False
+        """Whether the link has got another connection since it broke."""
         self._closing: asyncio.Task[None] | None = None
         self._leaving: LinkEnd | None = None
         self._last_path: Path | None = None
-        self._unheard: list[Any] = []
-        """Messages that came before anybody listened."""
-        self.on("new_listener", self._on_listener)
-        connection.on_channel = self._wire
-        connection.pc.on("track", self._on_track)
-        connection.pc.on("connectionstatechange", self._on_connection_state)
 
-    def _wire(self, channel: RTCDataChannel) -> None:
-        channel.on("open", self._on_open)
-        channel.on("message", self._on_text)
-        channel.on("close", self._on_channel_close)
+    @property
+    def connection(self) -> Connection:
+        """The connection in use."""
+        return self.carrier.connection
+
+    @property
+    def rtt_seconds(self) -> float | None:
+        """Round trip of the latest ping."""
+        return self._heart.rtt_seconds
 
     # Opening and ending.
 
@@ -124,6 +147,17 @@ class Link(AsyncIOEventEmitter):
         except TimeoutError:
             raise PathUnreachable(f"{_NO_PATH} Tried for {timeout:.0f} s.") from None
 
+    async def settled(self) -> None:
+        """Wait until the link is open, if it is being repaired.
+
+        :raises PeerGone: if it has ended, or has not opened yet.
+        """
+        while self.state is LinkState.RECONNECTING:
+            self._settled.clear()
+            await self._settled.wait()
+        if self.state is not LinkState.OPEN:
+            raise PeerGone("The link is not open.")
+
     async def closed(self) -> LinkEnd:
         """Wait until the link has ended, and say how."""
         return await asyncio.shield(self._ended)
@@ -134,7 +168,7 @@ class Link(AsyncIOEventEmitter):
             with contextlib.suppress(FireRTCError):
                 await self.flush(GOODBYE_SECONDS)
             self._leaving = LinkEnd(reason, by_remote=False)
-            self._send(Bye(reason))
+            self.say(Bye(reason))
             # The other side closes on a goodbye, which closes the channel here.
             await asyncio.wait({self._ended}, timeout=GOODBYE_SECONDS)
         await self.close(LinkEnd(reason, by_remote=False))
@@ -153,33 +187,38 @@ class Link(AsyncIOEventEmitter):
         if not self._opened.done():
             self._opened.set_exception(error)
             self._opened.exception()
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.cancel()
+        self._renegotiation.close()
         self._acknowledged.set()
+        self._settled.set()
+        self.channels.close()
+        for track in self._received.values():
+            track.stop()
         self._ended.set_result(end)
         self._closing = asyncio.create_task(self._close(), name="firertc-link-close")
         self.emit("closed", end)
 
     async def _close(self) -> None:
         current = asyncio.current_task()
-        tasks = [task for task in self._tasks if task is not current]
+        tasks = [task for task in (*self._tasks, self._mending) if task and task is not current]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.connection.close()
+        await self._requests.close()
+        self.connection.stop_tracks()
+        carriers = {self.carrier, *self._coming} | ({self._previous} if self._previous else set())
+        await asyncio.gather(*(carrier.drop() for carrier in carriers))
 
-    # Messages.
+    # Messages and requests.
 
     def send(self, body: Any) -> None:
-        """Send user data: any JSON value of at most 60,000 bytes.
+        """Send user data; while the link is being repaired it waits, and arrives afterwards.
 
+        :param body: any JSON value of at most 60,000 bytes, or at most 45,000 bytes.
         :raises ConfigError: if it is no such value.
+        :raises TooMuch: if 16 MiB wait to be confirmed.
         :raises PeerGone: if the link has ended.
         """
-        if self.state is not LinkState.OPEN:
-            raise PeerGone("Nothing can be sent: the link is not open.")
-        self._send(self._outbox.add(body))
+        self._say(body)
 
     async def flush(self, timeout: float = 10.0) -> None:
         """Wait until the other side has confirmed everything sent so far.
@@ -197,96 +236,220 @@ class Link(AsyncIOEventEmitter):
         except TimeoutError:
             raise PeerGone("The other side doesn't confirm what was sent.") from None
 
+    async def request(self, body: Any, timeout: float = 10.0) -> Any:
+        """Ask the other side something, answered by its :attr:`on_request`.
+
+        :param body: as for :meth:`send`.
+        :param timeout: seconds.
+        :returns: the reply's body.
+        :raises NoReply: if none comes in time.
+        :raises RequestRefused: if the other side has no handler, or its handler failed or refused.
+        :raises PeerGone: if the link ends, or has ended.
+        """
+        return await self._requests.ask(body, timeout)
+
+    @property
+    def on_request(self) -> Handler | None:
+        """Answers the other side's requests: given the body, returns the reply's, or something to
+        await for it. It may raise :class:`RequestRefused` with a code of its own."""
+        return self._requests.handler
+
+    @on_request.setter
+    def on_request(self, handler: Handler | None) -> None:
+        self._requests.handler = handler
+
+    def _say(
+        self,
+        body: Any,
+        *,
+        ask: int | None = None,
+        reply: int | None = None,
+        error: str | None = None,
+    ) -> None:
+        if self.state not in (LinkState.OPEN, LinkState.RECONNECTING):
+            raise PeerGone("Nothing can be sent: the link is not open.")
+        message = self._outbox.add(body, ask=ask, reply=reply, error=error)
+        if self.state is LinkState.OPEN:
+            self.say(message)
+
+    def say(self, frame: Frame) -> None:
+        """Send a frame on the connection in use."""
+        self.carrier.send(frame)
+
     def mute(self, **kinds: bool) -> None:
         """Tell the other side which of our kinds are silent on purpose: ``mute(audio=True)``."""
-        self._send(Mute(kinds))
+        self._mute |= kinds
+        self.say(Mute(dict(self._mute)))
 
-    # Tracks.
+    # Channels and tracks.
+
+    async def open_channel(
+        self,
+        label: str,
+        *,
+        ordered: bool = True,
+        max_retransmits: int | None = None,
+        max_packet_lifetime_ms: int | None = None,
+        protocol: str = "",
+        metadata: Any = None,
+    ) -> Channel:
+        """Open a data channel of one's own; the other side gets the event ``channel``.
+
+        :param label: any text of at most 1,024 bytes; need not be unique.
+        :param ordered: with this and without bounds it is reliable, also over a repair.
+        :param max_retransmits: how often a lost packet is sent again.
+        :param max_packet_lifetime_ms: how long it is tried, in milliseconds.
+        :param protocol: the application's subprotocol.
+        :param metadata: any JSON value, for the other side to read.
+        :raises ConfigError: if that is no channel.
+        :raises PeerGone: if the link ends, or has ended.
+        """
+        if self.state not in (LinkState.OPEN, LinkState.RECONNECTING):
+            raise PeerGone("No channel can be opened: the link is not open.")
+        delivery = Delivery(ordered, max_retransmits, max_packet_lifetime_ms)
+        return await self.channels.open(label, delivery, protocol, metadata)
 
     async def add_track(self, track: MediaStreamTrack) -> None:
         """Send one more track, on the connection that exists.
 
         :raises PeerGone: if the other side doesn't answer.
+        :raises ConfigError: if it is sent already, or the link has 16 media sections.
         """
-        if self.side == "offerer":
-            self.connection.pc.addTrack(track)
-            await self.renegotiate()
-        else:
-            self.connection.sending[track.kind] = track
-            self._send(Want((track.kind,)))
+        await self._renegotiation.add(track)
 
-    async def renegotiate(self) -> None:
-        """Offer what has changed (offerer only); one at a time.
+    async def remove_track(self, track: MediaStreamTrack) -> None:
+        """Send a track no longer; it goes on, for whoever made it to stop.
 
-        :raises PeerGone: if no answer comes within 10 s.
+        :raises PeerGone: if the other side doesn't answer.
+        :raises ConfigError: if it is not sent.
         """
-        async with self._negotiating:
-            self._generation += 1
-            generation = self._generation
-            sdp = await self.connection.renegotiation()
-            answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            self._answers[generation] = answer
-            self._send(Description("offer", generation, sdp))
-            try:
-                async with asyncio.timeout(RENEGOTIATION_SECONDS):
-                    await self.connection.accept(await answer)
-            except (TimeoutError, asyncio.CancelledError):
-                raise PeerGone("The other side didn't answer the renegotiation.") from None
-            finally:
-                del self._answers[generation]
+        await self._renegotiation.remove(track)
 
-    async def _answer_renegotiation(self, offer: Description) -> None:
-        async with self._negotiating:
-            answer = await self.connection.answer(offer.sdp)
-            self._send(Description("answer", offer.generation, answer.sdp))
+    async def replace_track(self, old: MediaStreamTrack, new: MediaStreamTrack) -> None:
+        """Send another track of the same kind in a track's place, without negotiating again.
 
-    async def _offer_more(self, want: Want) -> None:
-        sections = len(self.connection.pc.getTransceivers()) + len(want.kinds)
-        if sections > SECTIONS_MOST:
-            raise ProtocolError(f"The other side wants more than {SECTIONS_MOST} media sections.")
-        for kind in want.kinds:
-            self.connection.pc.addTransceiver(kind, "recvonly")
-        await self.renegotiate()
+        :raises ConfigError: if the old one is not sent, or the kinds differ.
+        """
+        await self.settled()
+        self.connection.replace(old, new)
 
-    def _on_track(self, track: MediaStreamTrack) -> None:
-        self.tracks.append(track)
-        self.emit("track", track)
+    def limit_bitrate(self, kind: str, bits_per_second: int | None) -> None:
+        """Bound what the pictures sent on this link may take; None: no bound.
 
-    # The control channel.
+        aiortc's encoders go no lower than 250 kbit/s (VP8) and 500 kbit/s (H.264), and its sound
+        has one fixed rate: a limit on ``audio`` is refused.
 
-    def _on_open(self) -> None:
-        if self.state is not LinkState.CONNECTING:
+        :raises ConfigError: if the kind is not ``video``, or the number not positive.
+        """
+        if kind != "video":
+            raise ConfigError("Only video's bitrate can be limited: aiortc's sound has one rate.")
+        if bits_per_second is not None and bits_per_second <= 0:
+            raise ConfigError("A bitrate is a positive number of bits per second, or None.")
+        self.connection.limit(kind, bits_per_second)
+
+    # What happens on the connections.
+
+    def carry(self, connection: Connection) -> Carrier:
+        """Let another connection come: the link moves to it when it opens.
+
+        :param connection: one that is ``like`` the one in use; whoever made it negotiates it.
+        """
+        carrier = Carrier(connection, self)
+        self._coming.add(carrier)
+        return carrier
+
+    def abandon(self, carrier: Carrier) -> None:
+        """Give up a connection that was coming; nothing happens if the link runs on it."""
+        if carrier in (self.carrier, self._previous):
             return
-        self.state = LinkState.OPEN
-        self._heard = asyncio.get_running_loop().time()
-        self._opened.set_result(None)
-        self.path()
-        self._spawn(self._beat())
+        self._coming.discard(carrier)
+        self._drop(carrier)
 
-    def _send(self, frame: Frame) -> None:
-        channel = self.connection.channel
-        if channel is not None and channel.readyState == "open":
-            channel.send(control.encode(frame))
+    def adopt(self, carrier: Carrier) -> None:
+        """Run on a connection that came, from now on."""
+        self._coming.discard(carrier)
+        if self._previous is not None:
+            self._drop(self._previous)
+        self._previous, self.carrier = self.carrier, carrier
+        self._moved = True
+        self._move(self._previous, carrier)
 
-    def _on_text(self, text: str | bytes) -> None:
-        self._heard = asyncio.get_running_loop().time()
-        try:
-            frame = control.decode(text)
-        except ProtocolError:
-            self._finish(LinkEnd("protocol-error", by_remote=True))
+    def carrier_opened(self, carrier: Carrier) -> None:
+        """See :class:`CarrierUser`."""
+        if self.state is LinkState.CLOSED:
             return
+        if carrier is not self.carrier:
+            self.adopt(carrier)
+        elif self.state is LinkState.CONNECTING:
+            self.state = LinkState.OPEN
+            self._heart.hear()
+            self._opened.set_result(None)
+            self.path()
+            self.say(Hello(CAN))
+            self.spawn(self._heart.run())
+
+    def carrier_fell(self, carrier: Carrier, how: Fall) -> None:
+        """See :class:`CarrierUser`."""
+        if carrier is self._previous:
+            self._previous = None
+            self._drop(carrier)
+        elif carrier in self._coming:
+            self.abandon(carrier)
+        elif carrier is self.carrier:
+            previous, self._previous = self._previous, None
+            if previous is not None and previous.is_alive:
+                self.carrier = previous
+                self._move(carrier, previous)
+                self._drop(carrier)
+            else:
+                self._break("failed", LinkEnd("failed", by_remote=how == "closed"))
+
+    def carrier_broke_protocol(self, carrier: Carrier) -> None:
+        """See :class:`CarrierUser`."""
+        self._finish(LinkEnd("protocol-error", by_remote=True))
+
+    def carrier_track(self, carrier: Carrier, section: int, track: MediaStreamTrack) -> None:
+        """See :class:`CarrierUser`."""
+        known = self._received.get(section)
+        if known is not None and known.kind == track.kind:
+            if carrier is self.carrier:
+                known.change(track)
+            return
+        given = self._received[section] = ReceivedTrack(track.kind)
+        given.change(track)
+        self.tracks.append(given)
+        self.emit("track", given)
+
+    def carrier_channel(self, carrier: Carrier, channel: RTCDataChannel) -> None:
+        """See :class:`CarrierUser`."""
+        self.channels.take(carrier, channel)
+
+    def carrier_heard(self, carrier: Carrier, frame: Frame | None) -> None:
+        """See :class:`CarrierUser`."""
+        if self.state is LinkState.CLOSED:
+            return
+        self._heart.hear()
+        if carrier is self.carrier:
+            if self._previous is not None:
+                previous, self._previous = self._previous, None
+                self._drop(previous)
+            if self.state is LinkState.RECONNECTING:
+                self._restored()
+        self._take(frame)
+
+    def _take(self, frame: Frame | None) -> None:
         match frame:
+            case Hello(can):
+                self.can = frozenset(can)
             case Ping(number):
-                self._send(Pong(number))
+                self.say(Pong(number))
             case Pong(number):
-                sent = self._pings.pop(number, None)
-                if sent is not None:
-                    self.rtt_seconds = self._heard - sent
-            case Message() if self._inbox.take(frame):
-                self._send(Ack(self._inbox.last))
-                self._hand_on(frame.body)
+                self._heart.pong(number)
             case Message():
-                self._send(Ack(self._inbox.last))
+                fresh = self._inbox.take(frame)
+                self.say(Ack(self._inbox.last))
+                if fresh and not self._requests.take(frame):
+                    self.unheard.hand_on("message", frame.body)
             case Ack(number):
                 self._outbox.acknowledge(number)
                 self._acknowledged.set()
@@ -296,62 +459,73 @@ class Link(AsyncIOEventEmitter):
             case Bye(reason):
                 self._finish(LinkEnd(reason, by_remote=True))
             case Want() if self.side == "offerer":
-                self._spawn(self._offer_more(frame))
+                self.spawn(self._renegotiation.take_want(frame))
             case Description("offer") if self.side == "answerer":
-                self._spawn(self._answer_renegotiation(frame))
-            case Description("answer", generation, sdp):
-                waiting = self._answers.get(generation)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(sdp)
+                self.spawn(self._renegotiation.take_offer(frame))
+            case Description("answer"):
+                self._renegotiation.take_answer(frame)
             case _:
                 pass
 
-    def _hand_on(self, body: Any) -> None:
-        if self._unheard or not self.listeners("message"):
-            self._unheard.append(body)
-        else:
-            self.emit("message", body)
+    # Repair.
 
-    def _on_listener(self, event: str, _: object) -> None:
-        if event == "message":
-            asyncio.get_running_loop().call_soon(self._catch_up)
+    def _move(self, old: Carrier, new: Carrier) -> None:
+        """Go on with another connection: say again what the other side may not have heard."""
+        self._heart.hear()
+        new.connection.take_over(old.connection)
+        for section, given in self._received.items():
+            given.change(new.connection.received(section))
+        new.send(Hello(CAN))
+        self._repeat()
+        self._renegotiation.moved(new)
+        self.channels.move(new)
 
-    def _catch_up(self) -> None:
-        while self._unheard and self.listeners("message"):
-            self.emit("message", self._unheard.pop(0))
-
-    def _on_channel_close(self) -> None:
-        self._finish(self._leaving or LinkEnd("failed", by_remote=True))
-
-    def _on_connection_state(self) -> None:
-        if self.connection.pc.connectionState == "failed":
-            self._finish(self._leaving or LinkEnd("failed", by_remote=False))
-
-    async def _beat(self) -> None:
-        """Ping every second; notice when nothing comes back."""
-        loop = asyncio.get_running_loop()
-        number = 0
-        while True:
-            number += 1
-            before = loop.time()
-            self._pings = {n: at for n, at in self._pings.items() if before - at < 10}
-            self._pings[number] = before
-            self._send(Ping(number))
-            await asyncio.sleep(PING_SECONDS)
-            late = loop.time() - before - PING_SECONDS
-            if late > PING_SECONDS:
-                # This process itself stood still (a laptop slept): the silence was ours.
-                self._heard += late
-            self._judge(pulse(loop.time() - self._heard))
+    def _repeat(self) -> None:
+        if self._mute:
+            self.say(Mute(dict(self._mute)))
+        for message in self._outbox.waiting:
+            self.say(message)
 
     def _judge(self, now: Pulse) -> None:
         if now != self._pulse:
             self._pulse = now
             self.emit("pulse", now)
         if now == "dead":
-            self._finish(LinkEnd("gone", by_remote=True))
+            self._break("silent", LinkEnd("gone", by_remote=True))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _break(self, reason: Literal["silent", "failed"], end: LinkEnd) -> None:
+        if self._leaving is not None or self.mend is None or not self._opened.done():
+            self._finish(self._leaving or end)
+        elif self.state is LinkState.OPEN:
+            self.state = LinkState.RECONNECTING
+            self._moved = False
+            self._mending = asyncio.create_task(self._repair(self.mend, end), name="firertc-repair")
+            self.emit("reconnecting", reason)
+
+    async def _repair(self, mend: Mend, end: LinkEnd) -> None:
+        with contextlib.suppress(FireRTCError, TimeoutError):
+            async with asyncio.timeout(self.repair_seconds):
+                await mend(self)
+        if self.state is LinkState.RECONNECTING:
+            self._finish(end)
+
+    def _restored(self) -> None:
+        self.state = LinkState.OPEN
+        self._settled.set()
+        self.path()
+        if not self._moved:
+            # The old path came back by itself: no other is looked for.
+            if self._mending is not None:
+                self._mending.cancel()
+            self._repeat()
+        self.emit("reconnected")
+
+    def _drop(self, carrier: Carrier) -> None:
+        self.channels.drop(carrier)
+        self.spawn(_until_done(carrier.drop()))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside; if it fails, the link ends."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -362,13 +536,17 @@ class Link(AsyncIOEventEmitter):
         if isinstance(error, ProtocolError):
             self._finish(LinkEnd("protocol-error", by_remote=True))
         elif error is not None:
-            self._finish(LinkEnd("failed", by_remote=False))
+            self._break("failed", LinkEnd("failed", by_remote=False))
 
     def path(self) -> Path | None:
         """The network path in use, or the last one that was."""
         if self.state is LinkState.OPEN:
             self._last_path = self.connection.path() or self._last_path
         return self._last_path
+
+
+async def _until_done(closing: asyncio.Task[None]) -> None:
+    await asyncio.shield(closing)
 
 
 _NO_PATH = (

@@ -4,44 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiortc import MediaStreamTrack
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
-from firertc import control, link
+from firertc import control, heartbeat, renegotiation
 from firertc.connection import Connection, is_complete
 from firertc.errors import ConfigError, PathUnreachable, PeerGone
 from firertc.link import Link, LinkEnd, LinkState
 from firertc.negotiation import pulse
 
-WAIT_SECONDS = 20.0
-BOTH = frozenset({"audio", "video"})
-
-Pair = tuple[Link, Link]
-
-
-async def linked(
-    offering: dict[str, MediaStreamTrack] | None = None,
-    answering: dict[str, MediaStreamTrack] | None = None,
-    receiving: frozenset[str] = frozenset(),
-) -> Pair:
-    """An offerer and an answerer."""
-    one = Connection((), sending=offering, receiving=receiving)
-    other = Connection((), sending=answering, receiving=receiving)
-    offerer, answerer = Link(one, "offerer", "bob"), Link(other, "answerer", "ann")
-    offer = await one.offer()
-    answer = await other.answer(offer.sdp)
-    await one.accept(answer.sdp)
-    for side, description, told in ((other, offer, one), (one, answer, other)):
-        if not description.complete:
-            await side.add_candidates(await told.late_candidates())
-    async with asyncio.timeout(WAIT_SECONDS):
-        await asyncio.gather(offerer.opened(), answerer.opened())
-    return offerer, answerer
+from .pairs import BOTH, WAIT_SECONDS, Pair, heard, linked, soon, until
 
 
 @pytest_asyncio.fixture
@@ -50,23 +26,6 @@ async def pair() -> AsyncIterator[Pair]:
     yield links
     for each in links:
         await each.close()
-
-
-def heard(of: Link, event: str) -> asyncio.Queue[Any]:
-    queue: asyncio.Queue[Any] = asyncio.Queue()
-    of.on(event, queue.put_nowait)
-    return queue
-
-
-async def soon(queue: asyncio.Queue[Any]) -> Any:
-    async with asyncio.timeout(WAIT_SECONDS):
-        return await queue.get()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_messages_before_anybody_listens_are_kept(pair: Pair) -> None:
@@ -110,7 +69,6 @@ async def test_hanging_up(pair: Pair) -> None:
 
 async def test_what_was_not_confirmed_in_time(pair: Pair) -> None:
     offerer, answerer = pair
-    answerer._on_text = lambda text: None  # type: ignore[method-assign]
     answerer.connection.channel.remove_all_listeners("message")  # type: ignore[union-attr]
     offerer.send("anybody?")
     with pytest.raises(PeerGone, match="doesn't confirm"):
@@ -134,9 +92,9 @@ async def test_silence_is_noticed(pair: Pair, monkeypatch: pytest.MonkeyPatch) -
     """Nothing comes any more; the connection itself has not failed."""
     offerer, answerer = pair
     pulses = heard(offerer, "pulse")
-    monkeypatch.setattr(link, "pulse", lambda silent: _scaled(silent))
-    monkeypatch.setattr(link, "PING_SECONDS", 0.05)
-    answerer._send = lambda frame: None  # type: ignore[method-assign]
+    monkeypatch.setattr(heartbeat, "pulse", lambda silent: _scaled(silent))
+    monkeypatch.setattr(heartbeat, "PING_SECONDS", 0.05)
+    answerer.carrier.send = lambda frame: None  # type: ignore[method-assign]
     assert await soon(pulses) == "suspect"
     assert await soon(pulses) == "dead"
     assert await offerer.closed() == LinkEnd("gone", by_remote=True)
@@ -149,11 +107,11 @@ def _scaled(silent: float) -> Any:
 async def test_a_silence_that_ends(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     offerer, answerer = pair
     pulses = heard(offerer, "pulse")
-    monkeypatch.setattr(link, "PING_SECONDS", 0.05)
-    send = answerer._send
-    answerer._send = lambda frame: None  # type: ignore[method-assign]
+    monkeypatch.setattr(heartbeat, "PING_SECONDS", 0.05)
+    send = answerer.carrier.send
+    answerer.carrier.send = lambda frame: None  # type: ignore[method-assign]
     assert await soon(pulses) == "suspect"
-    answerer._send = send  # type: ignore[method-assign]
+    answerer.carrier.send = send  # type: ignore[method-assign]
     assert await soon(pulses) == "alive"
     assert offerer.state is LinkState.OPEN
 
@@ -163,7 +121,7 @@ async def test_a_process_that_stood_still_blames_nobody(
 ) -> None:
     """A laptop that slept: the silence was its own."""
     offerer, answerer = pair
-    monkeypatch.setattr(link, "PING_SECONDS", 0.2)
+    monkeypatch.setattr(heartbeat, "PING_SECONDS", 0.2)
     await asyncio.sleep(0.5)
     time.sleep(4.5)
     await asyncio.sleep(0.5)
@@ -225,12 +183,12 @@ async def test_a_renegotiation_that_nobody_answers(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offerer, answerer = pair
-    monkeypatch.setattr(link, "RENEGOTIATION_SECONDS", 0.3)
+    monkeypatch.setattr(renegotiation, "RENEGOTIATION_SECONDS", 0.3)
 
     async def never(offer: control.Description) -> None:
         return
 
-    answerer._answer_renegotiation = never  # type: ignore[method-assign]
+    answerer._renegotiation.take_offer = never  # type: ignore[method-assign]
     with pytest.raises(PeerGone, match="didn't answer the renegotiation"):
         await offerer.add_track(AudioStreamTrack())
 
