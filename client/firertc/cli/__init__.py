@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "config": ("config", "Show which settings count and where they come from."),
     "keys": ("keys", "Make, list, disable and rotate keys (owner)."),
     "rooms": ("rooms", "List, show and close rooms (owner)."),
+    "admin": ("admin", "Say who may use the console page (owner)."),
     "sweep": ("sweep", "Delete what is past its lease (owner)."),
 }
 """Module and short help of each command: the help must not import them."""
