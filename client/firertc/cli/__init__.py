@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "down": ("suite", "Stop the local suite."),
     "config": ("config", "Show which settings count and where they come from."),
     "keys": ("keys", "Make, list, disable and rotate keys (owner)."),
+    "watch": ("watch", "Show what happens in a room, live (owner)."),
     "rooms": ("rooms", "List, show and close rooms (owner)."),
     "admin": ("admin", "Say who may use the console page (owner)."),
     "sweep": ("sweep", "Delete what is past its lease (owner)."),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..config import Config
-from ..errors import FireRTCError, PermissionDenied
+from ..errors import FireRTCError
 from .options import project_options
+from .passphrase import passphrase_options
 
 if TYPE_CHECKING:
     from aiortc import MediaStreamTrack
@@ -34,7 +35,7 @@ def room() -> None:
 
 
 @room.command()
-@click.argument("name")
+@click.argument("name", default="main")
 @click.option("--as", "peer", metavar="NAME", help="The name to be known by; else a random one.")
 @click.option("--play", metavar="FILE|test|camera|screen", help="What to send to everybody.")
 @click.option(
@@ -45,6 +46,8 @@ def room() -> None:
 )
 @click.option("--chat", is_flag=True, help="Send lines of standard input, print theirs.")
 @click.option("--loop", is_flag=True, help="Play a file again and again.")
+@click.option("--lock", is_flag=True, help="Let nobody in after us; for moderators.")
+@passphrase_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON event per line.")
 @project_options
 def join(
@@ -54,16 +57,29 @@ def join(
     record: Path | None,
     chat: bool,
     loop: bool,
+    lock: bool,
+    passphrase: str | None,
     as_json: bool,
     config: Config,
 ) -> None:
     """Go into the room NAME and be linked to everybody in it, until Ctrl-C.
 
-    With --chat, it ends when standard input ends.
+    NAME is 'main' if there is none. With --chat, it ends when standard input ends; a line may be a
+    command: /to PEER TEXT, /who, /lock, /unlock.
     """
     from .running import Interrupted, run
 
-    stay = Stay(config, name, play=play, record=record, chat=chat, loop=loop, as_json=as_json)
+    stay = Stay(
+        config,
+        name,
+        play=play,
+        record=record,
+        chat=chat,
+        loop=loop,
+        lock=lock,
+        passphrase=passphrase,
+        as_json=as_json,
+    )
     try:
         run(lambda: stay.run(peer))
     except Interrupted:
@@ -83,6 +99,8 @@ class Stay:
         record: Path | None,
         chat: bool,
         loop: bool,
+        lock: bool,
+        passphrase: str | None,
         as_json: bool,
     ) -> None:
         self.config = config
@@ -91,13 +109,17 @@ class Stay:
         self.record = record
         self.chat = chat
         self.loop = loop
+        self.lock = lock
         self.as_json = as_json
+        self._passphrase = passphrase
         self._source: Source | None = None
         self._room: Room | None = None
         self._recorders: dict[str, Recorder] = {}
         """By the id of a peer that is linked."""
         self._links: dict[str, int] = {}
         """How often each peer was linked: each time is a file of its own."""
+        self._broken: dict[str, float] = {}
+        """When the link to a peer broke: the loop's time."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self, peer: str | None) -> None:
@@ -112,14 +134,18 @@ class Stay:
             if self.play is not None:
                 self._source = await open_source(self.play, loop=self.loop)
             async with Client(self.config) as client:
+                client.on_outage = self._outage
                 self._room = await client.enter(
                     self.name,
                     peer=peer,
                     connect="all",
                     media=self._media,
+                    passphrase=self._passphrase,
                     on_event=lambda room: self._register(room, lost),
                 )
                 self._show("entered", f"in {self.name!r} as {_name(self._room.session.peer)!r}")
+                if self.lock:
+                    await self._room.lock()
                 await self._until_over(lost)
         finally:
             await self._finish()
@@ -140,8 +166,41 @@ class Stay:
 
     async def _talk(self, spoken: Any) -> None:
         async for line in spoken:
-            if self._room is not None:
-                self._room.send(line)
+            if self._room is None:
+                continue
+            try:
+                if line.startswith("/"):
+                    await self._obey(self._room, *line[1:].split(maxsplit=1))
+                else:
+                    self._room.send(line)
+            except FireRTCError as error:
+                self._show("refused", str(error), message=str(error))
+
+    async def _obey(self, room: Room, word: str = "", rest: str = "") -> None:
+        """A line that is a command."""
+        from ..schema import PEER_ID_BYTES, encode_id
+
+        match word:
+            case "to" if len(parts := rest.split(maxsplit=1)) == 2:
+                peer = encode_id(parts[0], limit=PEER_ID_BYTES, what="peer")
+                if not room.send(parts[1], to=peer):
+                    self._show("refused", f"not linked to {parts[0]}", peer=parts[0])
+            case "who":
+                for there in sorted(room.peers.values(), key=lambda there: there.joined_at):
+                    linked = there.id in room.links
+                    how = "you" if there.is_self else "linked" if linked else "not linked"
+                    name = _name(there.id)
+                    self._show("present", f"{name} ({how})", peer=name, linked=linked)
+            case "lock" | "unlock":
+                await room.lock(word == "lock")
+            case _:
+                self._show("refused", "commands: /to PEER TEXT, /who, /lock, /unlock")
+
+    def _outage(self, down: bool) -> None:
+        if down:
+            self._show("outage", "the database does not answer: waiting; who is linked stays so")
+        else:
+            self._show("outage-over", "the database answers again")
 
     def _media(self) -> Media:
         """What one link carries: each its own copy of the source."""
@@ -161,14 +220,32 @@ class Stay:
         room.on("unlinked", self._unlinked)
         room.on("unreachable", lambda peer, error: self._peer("unreachable", peer))
         room.on("message", self._heard)
-        room.on("lost", lambda error: self._lost(error, lost))
+        room.on("reconnecting", self._reconnecting)
+        room.on("reconnected", self._reconnected)
+        room.on("locked", lambda: self._show("locked", "the room is locked"))
+        room.on("unlocked", lambda: self._show("unlocked", "the room is open again"))
+        room.on("removed", lambda reason: self._lost(room, None, lost))
+        room.on("lost", lambda error: self._lost(room, error, lost))
 
-    def _lost(self, error: FireRTCError, lost: asyncio.Future[None]) -> None:
-        if isinstance(error, PermissionDenied):
-            # Locked, or put out: what is linked stays linked.
+    def _lost(self, room: Room, error: FireRTCError | None, lost: asyncio.Future[None]) -> None:
+        if room.over is None:
+            # Locked, in an open realm: what is linked stays linked.
             self._show("lost", f"no longer sees who comes and goes: {error}")
         elif not lost.done():
-            lost.set_exception(error)
+            lost.set_exception(room.over)
+
+    def _reconnecting(self, peer: str) -> None:
+        self._broken[peer] = asyncio.get_running_loop().time()
+        name = _name(peer)
+        self._show("reconnecting", f"connection to {name} lost, getting it back…", peer=name)
+
+    def _reconnected(self, peer: str) -> None:
+        now = asyncio.get_running_loop().time()
+        seconds = now - self._broken.pop(peer, now)
+        name = _name(peer)
+        self._show(
+            "reconnected", f"{name} back after {seconds:.0f} s", peer=name, after=round(seconds, 3)
+        )
 
     def _peer(self, event: str, peer: Peer) -> None:
         self._show(event, f"{_name(peer.id)} {event}", peer=_name(peer.id))
