@@ -28,7 +28,7 @@ from .errors import (
     PeerGone,
     Rejected,
 )
-from .link import Link, LinkEnd, LinkState, Side
+from .link import Link, LinkEnd, Side
 from .negotiation import NEXT_STATES, Accept, CallState, Over
 from .schema import Call as CallFields
 from .sealing import Seal, new_code, normalize_code, stretch_aside
@@ -56,6 +56,8 @@ class Media:
     """Tracks by kind: ``audio``, ``video``."""
     receiving: frozenset[str] = frozenset({"audio", "video"})
     """The kinds wanted from the other side."""
+    more: tuple[MediaStreamTrack, ...] = ()
+    """Further tracks to send: several of one kind."""
 
 
 class Call:
@@ -63,6 +65,8 @@ class Call:
 
     Made by :func:`wait_at_code`, :func:`come_with_code` and by rooms. It ends when it is closed,
     and leaves nothing in the database.
+
+    :param link: one that broke: the call then only brings it another connection.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Call:
         code: str = "",
         timing: Timing | None = None,
         on_state: Callable[[CallState], None] | None = None,
+        link: Link | None = None,
     ) -> None:
         self.session = session
         self.code = code
@@ -86,11 +91,25 @@ class Call:
         self.timing = timing or Timing()
         self.remote = ""
         """Peer id of the other side, once known."""
+        self.remote_session = ""
+        """Its session."""
         self._on_state = on_state
-        self.connection = Connection(
-            session.ice_servers, sending=media.sending, receiving=media.receiving
-        )
-        self.link = Link(self.connection, side)
+        self._repairs = link is not None
+        self._expected: tuple[str, str] | None = None
+        if link is None:
+            self.link = Link(
+                Connection(
+                    session.ice_servers,
+                    sending=media.sending,
+                    more=media.more,
+                    receiving=media.receiving,
+                ),
+                side,
+            )
+            self.carrier = self.link.carrier
+        else:
+            self.link = link
+            self.carrier = link.carry(Connection(session.ice_servers, like=link.connection))
         self._trickling: asyncio.Task[None] | None = None
         self._discarding: asyncio.Task[None] | None = None
         self._ours = False
@@ -99,6 +118,28 @@ class Call:
         """Whether our description has all our candidates."""
         self._offer = ""
         """The other side's offer, once read."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that is being made, or that the link runs on."""
+        return (self.carrier if self._repairs else self.link.carrier).connection
+
+    async def _opened(self) -> None:
+        """Wait until what is being made is open."""
+        if self._repairs:
+            await self.carrier.opened(negotiation.UNREACHABLE_SECONDS)
+        else:
+            await self.link.opened()
+
+    def _know(self, peer: str, session: str) -> None:
+        if self._expected not in (None, (peer, session)):
+            raise AnsweredElsewhere("Somebody else answered in the other side's place.")
+        self.remote = self.link.remote = peer
+        self.remote_session = session
+
+    def expect(self, peer: str, session: str) -> None:
+        """Take an answer of this peer in this session only."""
+        self._expected = (peer, session)
 
     # The waiting side.
 
@@ -142,7 +183,7 @@ class Call:
         try:
             calls = self.document.calls(listener)
             call = await self._first_answer(calls, timeout)
-            self.remote = self.link.remote = call.receiver
+            self._know(call.receiver, call.receiver_session)
             self.timing.mark("answer read")
             self._enter(CallState.CONNECTING)
             answer = self.document.description("answer", call)
@@ -150,7 +191,7 @@ class Call:
             candidates = self.document.candidates("answer", call)
             await self.connection.add_candidates(candidates)
             if is_complete(answer, candidates):
-                await self.link.opened()
+                await self._opened()
             else:
                 await self._open_with_candidates("answer", calls)
         finally:
@@ -184,7 +225,9 @@ class Call:
         :raises PathUnreachable: if the link doesn't open.
         """
         change = await self.prepare_answer(call)
-        opening = asyncio.create_task(self.link.opened(None))
+        opening = asyncio.create_task(
+            self.carrier.opened(None) if self._repairs else self.link.opened(None)
+        )
         writing = asyncio.create_task(self.document.answer(change))
         try:
             # If the link opens the answer has arrived, even if the database's reply was lost.
@@ -192,7 +235,7 @@ class Call:
             if not opening.done():
                 await writing
         except CallError:
-            if self.link.state is not LinkState.OPEN:
+            if not self.carrier.is_open:
                 raise
         finally:
             for task in (opening, writing):
@@ -205,7 +248,7 @@ class Call:
 
         :raises DocumentMalformed: if the offer can't be used.
         """
-        self.remote = self.link.remote = call.sender
+        self._know(call.sender, call.sender_session)
         self._offer = self.document.description("offer", call)
         answer = await self.connection.answer(self._offer)
         self.timing.mark("answer")
@@ -225,7 +268,7 @@ class Call:
         candidates = self.document.candidates("offer", call)
         await self.connection.add_candidates(candidates)
         if is_complete(self._offer, candidates):
-            await self.link.opened()
+            await self._opened()
         else:
             listener = self.document.listen()
             try:
@@ -248,7 +291,7 @@ class Call:
                 await self.connection.add_candidates(self.document.candidates(part, call))
 
         following = asyncio.create_task(follow())
-        opening = asyncio.create_task(self.link.opened())
+        opening = asyncio.create_task(self._opened())
         try:
             await asyncio.wait({following, opening}, return_when=asyncio.FIRST_COMPLETED)
             if following.done() and not opening.done():
@@ -311,7 +354,10 @@ class Call:
             return
         self._enter(CallState.ENDED)
         await self._stop_trickling()
-        await self.link.hang_up(reason)
+        if self._repairs:
+            self.link.abandon(self.carrier)
+        else:
+            await self.link.hang_up(reason)
         if self._ours:
             self._ours = False
             await self.document.discard()
@@ -381,6 +427,7 @@ async def wait_at_code(
         session, path, seal, rule_reads=0 if session.keyed else OPEN_RULE_READS, counter=counter
     )
     call = Call(session, document, media, "offerer", code=code, timing=timing, on_state=on_state)
+    _let_mend(call)
     try:
         await call.place(Terms("open", wait_seconds + schema.LEASE_SLACK_SECONDS))
     except BaseException:
@@ -424,6 +471,7 @@ async def come_with_code(
     if fields.lease_until.timestamp() < session.now():
         raise unknown_code()
     call = Call(session, document, media, "answerer", code=code, timing=timing, on_state=on_state)
+    _let_mend(call)
     if on_call is not None:
         on_call(call)
     try:
@@ -432,3 +480,10 @@ async def come_with_code(
         await call.close("failed")
         raise
     return call
+
+
+def _let_mend(call: Call) -> None:
+    # Imported here: repairs are made of calls.
+    from .mending import mend_one_off
+
+    mend_one_off(call)

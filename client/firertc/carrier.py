@@ -72,10 +72,11 @@ class Carrier:
         """Whether it may still carry something."""
         return self.is_open and not self._fallen and not self.dropped
 
-    async def opened(self, timeout: float) -> None:
+    async def opened(self, timeout: float | None) -> None:
         """Wait until its control channel is open.
 
-        :raises PathUnreachable: if it doesn't open within ``timeout`` seconds, or can't.
+        :param timeout: seconds; None: as long as it takes.
+        :raises PathUnreachable: if it doesn't open in time, or can't.
         """
         try:
             async with asyncio.timeout(timeout):

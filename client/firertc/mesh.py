@@ -72,7 +72,10 @@ class Mesh:
         self._answering: list[asyncio.Task[_Answer | None]] = []
         self._answered: list[_Answer] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._given_up: dict[str, Peer] = {}
+        """Peers whose link could not be repaired, as their documents were then."""
         self._closed = False
+        room.take_direct = self.offered
 
     # Coming in.
 
@@ -215,11 +218,15 @@ class Mesh:
         mine = self._room.peers.get(self._room.session.peer)
         if mine is None or peer.id in self.links or peer.id in self._making:
             return
+        if self._given_up.get(peer.id) == peer:
+            return
+        self._given_up.pop(peer.id, None)
         if connects(_presence(mine), _presence(peer)):
             self._make(peer.id, None)
 
     def lose(self, peer: str) -> None:
         """A peer has left: its link goes with it."""
+        self._given_up.pop(peer, None)
         making = self._making.pop(peer, None)
         if making is not None:
             making.cancel()
@@ -338,6 +345,7 @@ class Mesh:
         self.links[call.remote] = call
         if before is not None:
             self._spawn(before.close("replaced"))
+        self._room.mend(call)
         self._spawn(self._watch(call))
         self._room.emit("link", call.link)
         call.link.on("message", lambda body: self._room.emit("message", call.remote, body))

@@ -13,12 +13,14 @@ from aiortc import MediaStreamTrack
 
 from .carrier import Carrier
 from .control import Description, Want
-from .errors import ConfigError, PeerGone
+from .errors import ConfigError, PeerGone, ProtocolError
 
 if TYPE_CHECKING:
     from .link import Link
 
 RENEGOTIATION_SECONDS = 10.0
+WANTS_MOST = 32
+"""Wants of the other side that may wait: each costs a negotiation."""
 
 
 class Renegotiation:
@@ -28,6 +30,8 @@ class Renegotiation:
         self._link = link
         self._lock = asyncio.Lock()
         self._generation = 0
+        self._wants = 0
+        """Of the other side, not met yet."""
         self._answers: dict[int, asyncio.Future[str | None]] = {}
 
     @property
@@ -99,9 +103,15 @@ class Renegotiation:
 
     async def take_want(self, want: Want) -> None:
         """The answerer wants to send more, or no longer sends something."""
-        async with self._lock:
-            self._link.connection.make_room(want.kinds)
-        await self.offer()
+        self._wants += 1
+        if self._wants > WANTS_MOST:
+            raise ProtocolError("The other side wants more and more, without waiting for any.")
+        try:
+            async with self._lock:
+                self._link.connection.make_room(want.kinds)
+            await self.offer()
+        finally:
+            self._wants -= 1
 
     def moved(self, carrier: Carrier) -> None:
         """There is another connection: it has all that was being negotiated."""

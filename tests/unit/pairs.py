@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiortc import MediaStreamTrack
+from pyee.asyncio import AsyncIOEventEmitter
 
 from firertc.connection import Connection
 from firertc.link import Link
@@ -37,7 +38,7 @@ async def linked(
     return offerer, answerer
 
 
-def heard(of: Link, event: str) -> asyncio.Queue[Any]:
+def heard(of: AsyncIOEventEmitter, event: str) -> asyncio.Queue[Any]:
     queue: asyncio.Queue[Any] = asyncio.Queue()
     of.on(event, queue.put_nowait)
     return queue
