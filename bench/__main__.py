@@ -9,7 +9,7 @@ import importlib
 import sys
 from itertools import takewhile
 
-MEASUREMENTS = ("handshake", "browser")
+MEASUREMENTS = ("handshake", "room", "browser")
 """In the order in which they run."""
 
 

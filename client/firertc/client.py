@@ -127,7 +127,7 @@ class Client:
         media: Callable[[], Media] = Media,
         sends: Mapping[str, bool] | None = None,
         passphrase: str | None = None,
-        on_event: Callable[[Room], None] | None = None,
+        on_event: Callable[[Room], object] | None = None,
         resume: str | None = None,
     ) -> Room:
         """Go into a room; see :meth:`firertc.Room.enter`.

@@ -71,7 +71,7 @@ class Room(Stay):
         media: Callable[[], Media] = Media,
         sends: Mapping[str, bool] | None = None,
         passphrase: str | None = None,
-        on_event: Callable[[Room], None] | None = None,
+        on_event: Callable[[Room], object] | None = None,
     ) -> Self:
         """Go into a room, making it if there is none: two hops, three into a crowd.
 

@@ -71,6 +71,8 @@ class Stay(Membership):
         self._broadcasts = Broadcasts(self, self._blind)
         self._locks = LockWatch(self, self._note_lock, self._blind)
         self._shared = SharedTracks()
+        self._forwarded: set[Link] = set()
+        """Links whose channels we tell of."""
         self._written = False
         """Whether there may be documents of ours to delete."""
         self._inside = False
@@ -272,8 +274,8 @@ class Stay(Membership):
                 self._rings[path].update(call)
             elif call.kind == "ring" and self._fresh(call):
                 self._ring(call)
-            elif call.kind == "direct" and self.mesh is not None and self._fresh(call):
-                self.mesh.offered(call)
+            elif call.kind == "direct" and self._fresh(call):
+                self.offered(call)
 
     def _fresh(self, call: schema.Call) -> bool:
         """Whether this is an offer to us that still waits."""
@@ -297,8 +299,10 @@ class Stay(Membership):
 
     def _on_link(self, link: Link) -> None:
         peer = link.remote
-        for event in ("track", "channel", "mute"):
+        for event in ("track", "mute"):
             link.on(event, lambda value, event=event: self.emit(event, peer, value))
+        if self.listeners("channel"):
+            self._forward_channels(link)
         link.on("reconnecting", lambda *_: self.emit("reconnecting", peer))
         link.on("reconnected", lambda *_: self.emit("reconnected", peer))
         for track in link.tracks:
@@ -306,14 +310,24 @@ class Stay(Membership):
         self._answer_requests(peer, link)
         self._spawn(self._shared.serve(link))
 
+    def _forward_channels(self, link: Link) -> None:
+        # A link keeps them until somebody listens: not before somebody does.
+        if link not in self._forwarded:
+            self._forwarded.add(link)
+            link.on("channel", lambda channel: self.emit("channel", link.remote, channel))
+
     def _on_unlinked(self, link: Link, _: LinkEnd) -> None:
         self._shared.forget(link)
+        self._forwarded.discard(link)
 
     def _answer_requests(self, peer: str, link: Link) -> None:
         handler = self._handler
         link.on_request = None if handler is None else lambda body: handler(peer, body)
 
     def _on_listener(self, event: str, _: object) -> None:
+        if event == "channel" and self.mesh is not None:
+            for call in self.mesh.links.values():
+                self._forward_channels(call.link)
         if self._inside:
             self._listen_for(event)
 

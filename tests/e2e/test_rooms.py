@@ -31,6 +31,8 @@ from .remains import emptied
 
 NOTICE_SECONDS = 2.0
 """A clean leave is seen by then, on a busy machine; alone it takes some 50 ms."""
+CRASH_SECONDS = 5.0
+"""A crash is noticed by those linked by then."""
 
 
 @pytest_asyncio.fixture
@@ -107,31 +109,45 @@ async def test_looking_before_joining(hall: Gathering, client: Client) -> None:
         await client.look("")
 
 
+INSIDE = (
+    "import asyncio, sys\n"
+    "from firertc.client import Client\n"
+    "async def main():\n"
+    "    async with Client() as client:\n"
+    "        room = await client.enter('hall', connect=sys.argv[1])\n"
+    "        print(room.session.peer, room.session.session, room.session.resume, flush=True)\n"
+    "        await asyncio.sleep(60)\n"
+    "asyncio.run(main())\n"
+)
+"""A peer that says who it is, and stays."""
+
+
+@contextlib.asynccontextmanager
+async def process_inside(
+    environment: dict[str, str], connect: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
+    """A process in the hall: its peer, session and resume token."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", INSIDE, connect), env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    if process.stdout is None:
+        raise AssertionError("it has no standard output")
+    try:
+        async with asyncio.timeout(40):
+            said = (await process.stdout.readline()).decode().split()
+        yield process, said
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
 async def test_a_killed_peer_comes_back_as_itself(
     hall: Gathering, environment: dict[str, str]
 ) -> None:
     ann = await hall.enter("ann")
-    code = (
-        "import asyncio, sys\n"
-        "from firertc.client import Client\n"
-        "async def main():\n"
-        "    async with Client() as client:\n"
-        "        room = await client.enter('hall')\n"
-        "        print(room.session.peer, room.session.session, room.session.resume, flush=True)\n"
-        "        await asyncio.sleep(60)\n"
-        "asyncio.run(main())\n"
-    )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, env=environment, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(40):
-            peer, session, resume = (await process.stdout.readline()).decode().split()
+    async with process_inside(environment, "none") as (_, (peer, session, resume)):
         await hall.until(lambda: peer in ann.peers)
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
-        await process.wait()
     assert hall.told("ann", "left") == []
     async with Client(hall.config) as again:
         room = await again.enter("hall", resume=resume)
@@ -142,6 +158,21 @@ async def test_a_killed_peer_comes_back_as_itself(
         assert [gone.session for (gone,) in hall.told("ann", "left")] == [session]
         assert ann.peers[peer].session == room.session.session
     await hall.until(lambda: len(hall.told("ann", "left")) == 2)
+
+
+async def test_a_crash_is_seen_by_those_linked_within_five_seconds(
+    hall: Gathering, environment: dict[str, str]
+) -> None:
+    ann = await hall.enter("ann", connect="all")
+    async with process_inside(environment, "all") as (process, (peer, *_)):
+        await hall.until(lambda: ann.link(peer) is not None)
+        process.kill()
+        began = time.monotonic()
+        await hall.until(lambda: hall.told("ann", "reconnecting") or hall.told("ann", "unlinked"))
+        took = time.monotonic() - began
+    print(f"\na crash was seen by who was linked after {took:.2f} s")
+    assert took < CRASH_SECONDS
+    assert peer in ann.peers, "its document is a ghost until its lease is over"
 
 
 async def test_who_comes_in_again_takes_its_own_place(hall: Gathering) -> None:

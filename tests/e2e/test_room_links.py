@@ -1,0 +1,108 @@
+"""What a room does on all its links: requests, channels, tracks for everybody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from firertc.call import Media
+from firertc.config import Config
+from firertc.errors import ConfigError, PeerGone, RequestRefused
+from firertc.media import open_source
+
+from .gathering import Gathering
+
+
+@pytest_asyncio.fixture
+async def hall(config: Config) -> AsyncIterator[Gathering]:
+    made = Gathering(config)
+    yield made
+    await made.close()
+
+
+async def test_requests_of_a_room(hall: Gathering) -> None:
+    ann = await hall.enter("ann", connect="all")
+    ann.on_request = lambda peer, body: {"asked by": peer, "twice": body * 2}
+    bob = await hall.enter("bob", connect="all")
+    await hall.linked("ann", "bob")
+    assert await bob.request("ann", 21) == {"asked by": "bob", "twice": 42}
+    with pytest.raises(RequestRefused):
+        await ann.request("bob", 1)
+
+    async def later(peer: str, body: Any) -> str:
+        await asyncio.sleep(0.01)
+        return f"{peer} said {body}"
+
+    bob.on_request = later
+    assert await ann.request("bob", "hi") == "ann said hi"
+    bob.on_request = None
+    with pytest.raises(RequestRefused):
+        await ann.request("bob", 1)
+    with pytest.raises(PeerGone):
+        await ann.request("carl", 1)
+
+
+async def test_messages_to_all_to_some_and_to_one(hall: Gathering) -> None:
+    for peer in ("ann", "bob", "carl"):
+        await hall.enter(peer, connect="all")
+    await hall.linked("ann", "bob", "carl")
+    ann = hall.rooms["ann"]
+    assert sorted(ann.send("all")) == ["bob", "carl"]
+    assert ann.send("some", to=["carl", "nobody"]) == ["carl"]
+    assert ann.send("one", to="bob") == ["bob"]
+    assert ann.send({"end": True}) != []
+    end = ("ann", {"end": True})
+    await hall.until(lambda: all(end in hall.told(p, "message") for p in ("bob", "carl")))
+    assert hall.told("bob", "message") == [("ann", "all"), ("ann", "one"), end]
+    assert hall.told("carl", "message") == [("ann", "all"), ("ann", "some"), end]
+
+
+async def test_channels_are_told_to_who_listens_late(hall: Gathering) -> None:
+    ann = await hall.enter("ann", connect="all")
+    bob = await hall.enter("bob", connect="all")
+    await hall.linked("ann", "bob")
+    link = ann.link("bob")
+    assert link is not None
+    channel = await link.open_channel("notes")
+    await asyncio.sleep(0.3)
+    hall.listen("bob", bob, "channel")
+    await hall.until(lambda: hall.told("bob", "channel"))
+    peer, other = hall.told("bob", "channel")[0]
+    assert (peer, other.label) == ("ann", "notes")
+    await channel.close()
+
+
+async def test_a_track_for_everybody_now_and_later(hall: Gathering) -> None:
+    ann = await hall.enter("ann", connect="all", media=Media)
+    await hall.enter("bob", connect="all", media=Media)
+    await hall.linked("ann", "bob")
+    async with await open_source("test") as one, await open_source("test") as two:
+        assert one.audio is not None and two.audio is not None and two.video is not None
+        await ann.add_track(one.audio)
+        with pytest.raises(ConfigError, match="already"):
+            await ann.add_track(one.audio)
+        await hall.until(lambda: hall.told("bob", "track"))
+        await hall.enter("carl", connect="all", media=Media)
+        await hall.until(lambda: hall.told("carl", "track"))
+        for peer in ("bob", "carl"):
+            sender, track = hall.told(peer, "track")[0]
+            assert (sender, track.kind) == ("ann", "audio")
+            async with asyncio.timeout(20):
+                await track.recv()
+        with pytest.raises(ConfigError, match="can't take the place"):
+            await ann.replace_track(one.audio, two.video)
+        await ann.replace_track(one.audio, two.audio)
+        one.audio.stop()
+        for peer in ("bob", "carl"):
+            track = hall.told(peer, "track")[0][1]
+            async with asyncio.timeout(20):
+                for _ in range(20):
+                    await track.recv()
+        await ann.remove_track(two.audio)
+        with pytest.raises(ConfigError, match="add it first"):
+            await ann.remove_track(two.audio)
+        await hall.close()
