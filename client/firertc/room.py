@@ -150,10 +150,10 @@ class Room(Stay):
         if self.mesh is not None:
             self.mesh.written()
         self._inside = True
-        self._spawn(self._follow(watch_peers, self._see_peers))
-        self._spawn(self._follow(watch_calls, self._see_calls))
-        self._spawn(self._keep())
-        self._spawn(self._end_with_session())
+        self._begin(self._follow(watch_peers, self._see_peers))
+        self._begin(self._follow(watch_calls, self._see_calls))
+        self._begin(self._keep())
+        self._begin(self._end_with_session())
         for event in ("broadcast", "locked", "unlocked"):
             if self.listeners(event):
                 self._listen_for(event)

@@ -163,7 +163,7 @@ class Stay(Membership):
     def _blind(self, error: FireRTCError) -> None:
         """Something can no longer be listened to."""
         if self._leaving is None:
-            self._spawn(self._explain(error))
+            self._begin(self._explain(error))
 
     async def _explain(self, error: FireRTCError) -> None:
         if isinstance(error, PermissionDenied):
@@ -234,7 +234,7 @@ class Stay(Membership):
         ours = me is not None and me.session == self.session.session
         if me is None and self._seated:
             self._seated = False
-            self._spawn(self._come_back())
+            self._begin(self._come_back())
         elif me is not None and not ours and self._seated:
             self._taken_over = True
             self._end(SessionExpired("The same peer came in again, elsewhere: this one is out."))
@@ -291,7 +291,7 @@ class Stay(Membership):
         ring = Ring(self, document, call)
         self._rings[call.path] = ring
         if self.busy:
-            self._spawn(ring.reject("busy"))
+            self._begin(ring.reject("busy"))
         else:
             self.emit("ring", ring)
 
@@ -308,7 +308,7 @@ class Stay(Membership):
         for track in link.tracks:
             self.emit("track", peer, track)
         self._answer_requests(peer, link)
-        self._spawn(self._shared.serve(link))
+        self._begin(self._shared.serve(link))
 
     def _forward_channels(self, link: Link) -> None:
         # A link keeps them until somebody listens: not before somebody does.
@@ -345,7 +345,7 @@ class Stay(Membership):
             self._lock_noted.set()
             self.emit("locked" if locked else "unlocked")
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
