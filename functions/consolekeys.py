@@ -200,7 +200,7 @@ def _shown(key: str, fields: Mapping[str, Any]) -> Answer:
         "label": str(fields.get("label", "")),
         "disabled": fields.get("disabled", False) is not False,
         "limits": dict(limits) if isinstance(limits, Mapping) else {},
-        "createdAt": created.astimezone(UTC).isoformat(timespec="seconds")
+        "createdAt": created.astimezone(UTC).isoformat(timespec="milliseconds")
         if isinstance(created, datetime)
         else None,
     }
