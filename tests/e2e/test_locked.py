@@ -153,3 +153,23 @@ async def test_an_open_realms_creator_moderates(open_realm: Seeds, suite: LocalS
             while not heard:
                 await asyncio.sleep(0.05)
         assert heard == ["bye"]
+
+
+async def test_a_locked_room_of_an_open_realm(open_realm: Seeds, suite: LocalSuite) -> None:
+    environment = {**suite.environment(), "FIRERTC_KEY": "", "FIRERTC_REALM": open_realm.realm}
+    config = load_config({}, environ=environment)
+    async with Client(config) as maker, Client(config) as guest:
+        room = await maker.enter("hall", connect="all")
+        other = await guest.enter("hall", connect="all")
+        async with asyncio.timeout(30):
+            while not (room.links and other.links):
+                await asyncio.sleep(0.05)
+        await room.lock()
+        heard: list[object] = []
+        other.on("message", lambda _, body: heard.append(body))
+        room.send("still linked")
+        async with asyncio.timeout(10):
+            while not heard:
+                await asyncio.sleep(0.05)
+        assert heard == ["still linked"]
+        assert other.over is None

@@ -106,3 +106,21 @@ async def test_a_track_for_everybody_now_and_later(hall: Gathering) -> None:
         with pytest.raises(ConfigError, match="add it first"):
             await ann.remove_track(two.audio)
         await hall.close()
+
+
+async def test_a_link_that_breaks_in_a_sealed_room_comes_back(hall: Gathering) -> None:
+    how = {"connect": "all", "passphrase": "still sealed"}
+    ann = await hall.enter("ann", **how)
+    bob = await hall.enter("bob", **how)
+    await hall.linked("ann", "bob")
+    link = ann.link("bob")
+    assert link is not None
+    await link.connection.pc.close()
+    await hall.until(lambda: hall.told("ann", "reconnecting") and hall.told("bob", "reconnecting"))
+    assert hall.told("ann", "reconnecting") == [("bob",)]
+    bob.send("said meanwhile")
+    await hall.until(lambda: hall.told("ann", "reconnected") and hall.told("bob", "reconnected"))
+    await hall.until(lambda: hall.told("ann", "message"))
+    assert hall.told("ann", "message") == [("bob", "said meanwhile")]
+    assert ann.link("bob") is link
+    assert hall.told("ann", "unlinked") == hall.told("bob", "unlinked") == []
