@@ -90,6 +90,11 @@ class Carrier:
         if channel is not None and channel.readyState == "open":
             channel.send(control.encode(frame))
 
+    def hear(self) -> None:
+        """Something came on another channel of the connection."""
+        if not self.dropped:
+            self._user.carrier_heard(self, None)
+
     def drop(self) -> asyncio.Task[None]:
         """Close the connection; nothing is told of it any more."""
         self.dropped = True

@@ -20,8 +20,9 @@ from .schema import parse_json
 if TYPE_CHECKING:
     from .link import Link
 
-BUFFERED_MOST_BYTES = 1024 * 1024
-"""No more is given to the connection while it holds this much that it has not sent."""
+BUFFERED_MOST_BYTES = 256 * 1024
+"""No more is given to the connection while it holds this much that it has not sent: the control
+channel's pings wait behind it."""
 CLOSE_SECONDS = 10.0
 """How long closing waits for the other side to take what was sent."""
 UNREAD_MOST = 1_024

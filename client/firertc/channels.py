@@ -111,8 +111,7 @@ class Channels:
             channel = Channel(self._link, wire.label, opening, delivery, mine=False)
             self._known[False, opening.id] = channel
             self._link.unheard.hand_on("channel", channel)
-        self._wires.setdefault(carrier, {})[False, opening.id] = wire
-        channel.attach(wire)
+        self._put(carrier, channel, wire)
 
     def lost(self, channel: Channel) -> None:
         """The data channel under a channel was closed: by the other side, or with the connection.
@@ -154,7 +153,12 @@ class Channels:
             maxPacketLifeTime=delivery.max_packet_lifetime_ms,
             protocol=json.dumps(content, separators=(",", ":")),
         )
-        self._wires.setdefault(carrier, {})[True, opening.id] = wire
+        self._put(carrier, channel, wire)
+
+    def _put(self, carrier: Carrier, channel: Channel, wire: RTCDataChannel) -> None:
+        self._wires.setdefault(carrier, {})[channel.mine, channel.opening.id] = wire
+        # What comes here is a sign of life, too: pings queue up behind what is sent.
+        wire.on("message", lambda data: carrier.hear())
         channel.attach(wire)
 
 
