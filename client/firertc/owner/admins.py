@@ -119,8 +119,8 @@ class _Accounts:
                 # A person's own credentials don't say whose quota counts.
                 "X-Goog-User-Project": config.project,
             }
+        self._base = f"{base}/v1/projects/{config.project}"
         self._http = httpx.Client(
-            base_url=f"{base}/v1/projects/{config.project}/",
             headers=headers,
             timeout=HTTP_SECONDS,
             trust_env=not self._local,
@@ -176,7 +176,7 @@ class _Accounts:
 
     def _ask(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         try:
-            answer = self._http.request(method, path, **content)
+            answer = self._http.request(method, f"{self._base}/{path}", **content)
             body = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             hint = "Is the local suite running? Start it with 'firertc up'."
