@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -37,7 +38,7 @@ async def test_to_all_to_some_and_to_one(hall: Gathering, left: Left) -> None:
     everybody = ("ann", {"to": "all", "n": [1, None, "ü"]}, False)
     end = ("ann", "the end", False)
     for peer, private in (("bob", "to two"), ("carl", "to two"), ("dora", "to one")):
-        await hall.until(lambda peer=peer: end in hall.told(peer, "broadcast"))
+        await hall.until(lambda who=peer: end in hall.told(who, "broadcast"))  # type: ignore[misc]
         assert hall.told(peer, "broadcast") == [everybody, ("ann", private, True), end]
     # Who doesn't listen is told nothing, and doesn't hear itself.
     assert hall.told("ann", "broadcast") == []
@@ -97,7 +98,7 @@ async def test_what_can_not_be_said(hall: Gathering) -> None:
 async def test_nonsense_and_old_messages_are_left_out(hall: Gathering, admin: AsyncClient) -> None:
     ann = await hall.enter("ann")
     await hall.enter("bob", events=("broadcast",))
-    good = {
+    good: dict[str, Any] = {
         "from": "ann",
         "fromSession": ann.session.session,
         "to": "*",
@@ -108,9 +109,11 @@ async def test_nonsense_and_old_messages_are_left_out(hall: Gathering, admin: As
         "shard": 0,
     }
     place = admin.document(ann.path).collection("messages")
-    for slot, change in enumerate(
-        ({"body": 7}, {"body": "{", "n": 1}, {"n": "3"}, {"fromSession": ""}, {"createdAt": "now"})
-    ):
+    bad: list[dict[str, Any]] = [
+        *({"body": 7}, {"body": "{", "n": 1}, {"n": "3"}, {"fromSession": ""}),
+        {"createdAt": "now"},
+    ]
+    for slot, change in enumerate(bad):
         await place.document(f"ann~m{slot}").set(good | change)
     await place.document("ann~m5").set(good)
     await hall.until(lambda: hall.told("bob", "broadcast"))

@@ -109,7 +109,7 @@ async def test_a_track_for_everybody_now_and_later(hall: Gathering) -> None:
 
 
 async def test_a_link_that_breaks_in_a_sealed_room_comes_back(hall: Gathering) -> None:
-    how = {"connect": "all", "passphrase": "still sealed"}
+    how: dict[str, Any] = {"connect": "all", "passphrase": "still sealed"}
     ann = await hall.enter("ann", **how)
     bob = await hall.enter("bob", **how)
     await hall.linked("ann", "bob")

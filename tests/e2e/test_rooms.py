@@ -224,6 +224,26 @@ async def test_a_ghost_is_gone_with_its_lease(
     assert not (await place.get()).exists
 
 
+async def test_leases_are_renewed_and_a_ghosts_runs_out(
+    hall: Gathering, admin: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("firertc.schema.PEER_LEASE_RENEW_SECONDS", 0.3)
+    ann = await hall.enter("ann")
+    bob = await hall.enter("bob")
+    mine = (await admin.document(f"{ann.peers_path}/ann").get()).to_dict() or {}
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    ghost = {**mine, "session": "g" * 22, "leaseUntil": soon}
+    await admin.document(ann.peers_path + "/ghost").set(ghost)
+    await hall.until(lambda: "ghost" in ann.peers)
+    # Nothing happens to its document, and nobody sweeps: only time passes.
+    await hall.until(lambda: hall.told("ann", "left"))
+    assert datetime.now(UTC) >= soon - timedelta(seconds=0.5)
+    assert sorted(ann.peers) == ["ann", "bob"]
+    await hall.until(lambda: ann.peers["bob"].lease_until > mine["leaseUntil"])
+    assert hall.told("ann", "updated") == [], "a renewed lease is no news"
+    assert hall.told("bob", "lost") == [] and bob.over is None
+
+
 async def test_the_owner_closes_the_room(hall: Gathering, realm: Seeds, admin_sync: Owner) -> None:
     ann = await hall.enter("ann")
     await asyncio.to_thread(close_room, admin_sync, realm.realm, "hall")

@@ -43,7 +43,7 @@ async def all_text(admin: AsyncClient, path: str) -> str:
 async def test_who_has_the_passphrase_sees_hears_and_is_linked(
     hall: Gathering, admin: AsyncClient, left: Left
 ) -> None:
-    how = {"connect": "all", "passphrase": SECRET, "events": ("broadcast",)}
+    how: dict[str, Any] = {"connect": "all", "passphrase": SECRET, "events": ("broadcast",)}
     ann = await hall.enter("ann", data={"colour": "mauve-of-ann"}, **how)
     bob = await hall.enter("bob", data={"colour": "beige-of-bob"}, **how)
     await hall.linked("ann", "bob")
