@@ -206,6 +206,8 @@ class FirestoreSignaling(BaseSignaling):
         call = await document.read()
         if call is None or call.ended is not None:
             raise unknown_code()
+        if call.lease_until.timestamp() < document.session.now():
+            raise unknown_code()
         if not call.open:
             raise AnsweredElsewhere("Somebody else has answered this call.")
         self._call = call
