@@ -243,3 +243,36 @@ async def test_a_broken_store_is_no_store(serve: Serve, tmp_path: Path, content:
 async def test_the_web_api_key_is_missing() -> None:
     with pytest.raises(ConfigError, match="set FIRERTC_API_KEY"):
         await accounts.sign_in(Config(project="real-project"), "token")
+
+
+async def test_a_session_that_ended_while_this_program_slept(serve: Serve) -> None:
+    """`join` answers a renewal that comes too late with another session: ours is over."""
+    signed = json.dumps({"idToken": id_token(until=2_000), "refreshToken": "y"}).encode()
+    again = {**JOINED, "session": "another"}
+    answers = [(200, json.dumps({"result": content}).encode()) for content in (JOINED, again)]
+    config = serve(answers[0], (200, signed), answers[1], (200, signed))
+    async with await join(config, wall=lambda: 1_000.0) as joined:
+        with pytest.raises(SessionExpired, match="Join again"):
+            await joined.renew()
+        async with asyncio.timeout(1):
+            assert isinstance(await joined.ended(), SessionExpired)
+        # Good to tidy up with.
+        assert await joined.token()
+
+
+async def test_a_refused_renewal_lets_the_session_run_to_its_end(serve: Serve) -> None:
+    signed = json.dumps({"idToken": id_token(until=1_040), "refreshToken": "y"}).encode()
+    now = 1_000.0
+    config = serve(
+        (200, json.dumps({"result": JOINED}).encode()),
+        (200, signed),
+        (403, error("disabled-key")),
+    )
+    async with await join(config, wall=lambda: now) as joined:
+        with pytest.raises(KeyRefused):
+            await joined.renew()
+        now = 1_039.0
+        assert await joined.token() == json.loads(signed)["idToken"]
+        now = 1_041.0
+        with pytest.raises(KeyRefused):
+            await joined.token()
