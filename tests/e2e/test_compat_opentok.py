@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -91,26 +92,25 @@ def test_what_a_token_says(offline: OpenTok) -> None:
 
 
 @pytest.mark.parametrize(
-    "expire_time",
+    "written",
     [
-        time.time() + 600,
-        int(time.time()) + 600,
-        str(int(time.time()) + 600),
-        datetime.now(UTC) + timedelta(minutes=10),
-        datetime.now(UTC).replace(tzinfo=None) + timedelta(minutes=10),
+        lambda soon: soon.timestamp(),
+        lambda soon: int(soon.timestamp()),
+        lambda soon: str(int(soon.timestamp())),
+        lambda soon: soon,
+        lambda soon: soon.replace(tzinfo=None),
     ],
 )
-def test_expiry(offline: OpenTok, expire_time: Any) -> None:
-    session = offline.create_session()
-    assert claims(session.generate_token(expire_time=expire_time))["exp"] == pytest.approx(
-        time.time() + 600, abs=60
-    )
+def test_expiry(offline: OpenTok, written: Callable[[datetime], Any]) -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=10)
+    token = offline.create_session().generate_token(expire_time=written(soon))
+    assert claims(token)["exp"] == pytest.approx(soon.timestamp(), abs=3)
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"expire_time": time.time() - 60}, "must be in the future: it was 6[0-9] s ago.*clock"),
+        ({"expire_time": time.time() - 60}, "must be in the future: it was [0-9]+ s ago.*clock"),
         ({"expire_time": time.time() + 31 * DAY_SECONDS}, "within 30 days from now, in seconds.$"),
         ({"expire_time": (time.time() + 60) * 1000}, "milliseconds"),
         ({"expire_time": "tomorrow"}, "must be Unix seconds"),
