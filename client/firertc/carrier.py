@@ -95,8 +95,8 @@ class Carrier:
         if not self.dropped:
             self._user.carrier_heard(self, None)
 
-    def drop(self) -> asyncio.Task[None]:
-        """Close the connection; nothing is told of it any more."""
+    def drop(self) -> None:
+        """Close the connection, beside; nothing is told of it any more."""
         self.dropped = True
         if not self._opened.done():
             self._opened.set_exception(PathUnreachable("The connection was given up."))
@@ -105,7 +105,12 @@ class Carrier:
             self._closing = asyncio.create_task(
                 self.connection.close(), name="firertc-carrier-close"
             )
-        return self._closing
+
+    async def close(self) -> None:
+        """Close the connection, and wait until it is closed."""
+        self.drop()
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
 
     def _wire(self, channel: RTCDataChannel) -> None:
         channel.on("open", self._on_open)

@@ -317,7 +317,14 @@ class Connection:
                 sent.source.stop()
 
     def limit(self, kind: str, bits_per_second: int | None) -> None:
-        """Bound what the encoders of a kind may take; None: as they please."""
+        """Bound what the encoders of a kind may take; None: as they please.
+
+        :raises ConfigError: if the kind is not ``video``, or the number not positive.
+        """
+        if kind != "video":
+            raise ConfigError("Only video's bitrate can be limited: aiortc's sound has one rate.")
+        if bits_per_second is not None and bits_per_second <= 0:
+            raise ConfigError("A bitrate is a positive number of bits per second, or None.")
         if bits_per_second is None:
             self._limits.pop(kind, None)
         else:

@@ -9,25 +9,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Literal
 
 from aiortc import MediaStreamTrack, RTCDataChannel
 from pyee.asyncio import AsyncIOEventEmitter
 
-from . import control
 from .carrier import Carrier, Fall
 from .channel import Channel, Delivery
 from .channels import Channels
 from .connection import Connection, Path
 from .control import Ack, Bye, Description, Frame, Hello, Message, Mute, Ping, Pong, Want
-from .errors import ConfigError, FireRTCError, PathUnreachable, PeerGone, ProtocolError
+from .errors import FireRTCError, PathUnreachable, PeerGone, ProtocolError
 from .heartbeat import Heartbeat
+from .link_state import LinkEnd as LinkEnd
+from .link_state import LinkState as LinkState
+from .messages import Messages
 from .negotiation import UNREACHABLE_SECONDS, Pulse
 from .renegotiation import Renegotiation
 from .repair import REPAIR_SECONDS
-from .requests import Handler, Requests
+from .requests import Handler
 from .tracks import ReceivedTrack
 from .unheard import Unheard
 
@@ -39,26 +39,6 @@ Side = Literal["offerer", "answerer"]
 Mend = Callable[["Link"], Awaitable[None]]
 """Brings a broken link another connection (:meth:`Link.carry`), and returns when it is open again
 or all is in vain."""
-
-
-class LinkState(Enum):
-    """Where a link stands."""
-
-    CONNECTING = "connecting"
-    OPEN = "open"
-    RECONNECTING = "reconnecting"
-    """The path broke; another one is being looked for."""
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True)
-class LinkEnd:
-    """How a link ended."""
-
-    reason: str
-    """``hangup`` or what the other side gave; ``gone`` if it fell silent; ``failed`` if the path
-    broke."""
-    by_remote: bool
 
 
 class Link(AsyncIOEventEmitter):
@@ -105,12 +85,9 @@ class Link(AsyncIOEventEmitter):
         loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[LinkEnd] = loop.create_future()
-        self._outbox = control.Outbox()
-        self._inbox = control.Inbox()
-        self._acknowledged = asyncio.Event()
+        self._messages = Messages(self.say, lambda body: self.unheard.hand_on("message", body))
         self._settled = asyncio.Event()
         self._renegotiation = Renegotiation(self)
-        self._requests = Requests(self._say)
         self._heart = Heartbeat(self.say, self._judge)
         self._pulse: Pulse = "alive"
         self._received: dict[int, ReceivedTrack] = {}
@@ -188,7 +165,7 @@ class Link(AsyncIOEventEmitter):
             self._opened.set_exception(error)
             self._opened.exception()
         self._renegotiation.close()
-        self._acknowledged.set()
+        self._messages.end()
         self._settled.set()
         self.channels.close()
         for track in self._received.values():
@@ -203,10 +180,10 @@ class Link(AsyncIOEventEmitter):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._requests.close()
+        await self._messages.requests.close()
         self.connection.stop_tracks()
         carriers = {self.carrier, *self._coming} | ({self._previous} if self._previous else set())
-        await asyncio.gather(*(carrier.drop() for carrier in carriers))
+        await asyncio.gather(*(carrier.close() for carrier in carriers))
 
     # Messages and requests.
 
@@ -218,23 +195,14 @@ class Link(AsyncIOEventEmitter):
         :raises TooMuch: if 16 MiB wait to be confirmed.
         :raises PeerGone: if the link has ended.
         """
-        self._say(body)
+        self._messages.say(body)
 
     async def flush(self, timeout: float = 10.0) -> None:
         """Wait until the other side has confirmed everything sent so far.
 
         :raises PeerGone: if it doesn't within ``timeout`` seconds.
         """
-        last = self._outbox.last
-        try:
-            async with asyncio.timeout(timeout):
-                while self._outbox.waiting and self._outbox.waiting[0].number <= last:
-                    if self.state is LinkState.CLOSED:
-                        raise PeerGone("The link ended before everything had arrived.")
-                    self._acknowledged.clear()
-                    await self._acknowledged.wait()
-        except TimeoutError:
-            raise PeerGone("The other side doesn't confirm what was sent.") from None
+        await self._messages.flush(timeout)
 
     async def request(self, body: Any, timeout: float = 10.0) -> Any:
         """Ask the other side something, answered by its :attr:`on_request`.
@@ -246,31 +214,17 @@ class Link(AsyncIOEventEmitter):
         :raises RequestRefused: if the other side has no handler, or its handler failed or refused.
         :raises PeerGone: if the link ends, or has ended.
         """
-        return await self._requests.ask(body, timeout)
+        return await self._messages.requests.ask(body, timeout)
 
     @property
     def on_request(self) -> Handler | None:
         """Answers the other side's requests: given the body, returns the reply's, or something to
         await for it. It may raise :class:`RequestRefused` with a code of its own."""
-        return self._requests.handler
+        return self._messages.requests.handler
 
     @on_request.setter
     def on_request(self, handler: Handler | None) -> None:
-        self._requests.handler = handler
-
-    def _say(
-        self,
-        body: Any,
-        *,
-        ask: int | None = None,
-        reply: int | None = None,
-        error: str | None = None,
-    ) -> None:
-        if self.state not in (LinkState.OPEN, LinkState.RECONNECTING):
-            raise PeerGone("Nothing can be sent: the link is not open.")
-        message = self._outbox.add(body, ask=ask, reply=reply, error=error)
-        if self.state is LinkState.OPEN:
-            self.say(message)
+        self._messages.requests.handler = handler
 
     def say(self, frame: Frame) -> None:
         """Send a frame on the connection in use."""
@@ -341,10 +295,6 @@ class Link(AsyncIOEventEmitter):
 
         :raises ConfigError: if the kind is not ``video``, or the number not positive.
         """
-        if kind != "video":
-            raise ConfigError("Only video's bitrate can be limited: aiortc's sound has one rate.")
-        if bits_per_second is not None and bits_per_second <= 0:
-            raise ConfigError("A bitrate is a positive number of bits per second, or None.")
         self.connection.limit(kind, bits_per_second)
 
     # What happens on the connections.
@@ -382,6 +332,7 @@ class Link(AsyncIOEventEmitter):
             self.adopt(carrier)
         elif self.state is LinkState.CONNECTING:
             self.state = LinkState.OPEN
+            self._messages.is_open = self._messages.is_flowing = True
             self._heart.hear()
             self._opened.set_result(None)
             self.path()
@@ -446,13 +397,9 @@ class Link(AsyncIOEventEmitter):
             case Pong(number):
                 self._heart.pong(number)
             case Message():
-                fresh = self._inbox.take(frame)
-                self.say(Ack(self._inbox.last))
-                if fresh and not self._requests.take(frame):
-                    self.unheard.hand_on("message", frame.body)
+                self._messages.take(frame)
             case Ack(number):
-                self._outbox.acknowledge(number)
-                self._acknowledged.set()
+                self._messages.take_ack(number)
             case Mute(kinds):
                 self.muted = kinds
                 self.emit("mute", kinds)
@@ -476,15 +423,11 @@ class Link(AsyncIOEventEmitter):
         for section, given in self._received.items():
             given.change(new.connection.received(section))
         new.send(Hello(CAN))
-        self._repeat()
-        self._renegotiation.moved(new)
-        self.channels.move(new)
-
-    def _repeat(self) -> None:
         if self._mute:
             self.say(Mute(dict(self._mute)))
-        for message in self._outbox.waiting:
-            self.say(message)
+        self._messages.repeat()
+        self._renegotiation.moved(new)
+        self.channels.move(new)
 
     def _judge(self, now: Pulse) -> None:
         if now != self._pulse:
@@ -498,31 +441,36 @@ class Link(AsyncIOEventEmitter):
             self._finish(self._leaving or end)
         elif self.state is LinkState.OPEN:
             self.state = LinkState.RECONNECTING
+            self._messages.is_flowing = False
             self._moved = False
             self._mending = asyncio.create_task(self._repair(self.mend, end), name="firertc-repair")
             self.emit("reconnecting", reason)
 
     async def _repair(self, mend: Mend, end: LinkEnd) -> None:
-        with contextlib.suppress(FireRTCError, TimeoutError):
-            async with asyncio.timeout(self.repair_seconds):
-                await mend(self)
-        if self.state is LinkState.RECONNECTING:
-            self._finish(end)
+        try:
+            with contextlib.suppress(FireRTCError, TimeoutError):
+                async with asyncio.timeout(self.repair_seconds):
+                    await mend(self)
+        finally:
+            if self.state is LinkState.RECONNECTING:
+                self._finish(end)
 
     def _restored(self) -> None:
         self.state = LinkState.OPEN
+        self._messages.is_flowing = True
         self._settled.set()
         self.path()
         if not self._moved:
             # The old path came back by itself: no other is looked for.
             if self._mending is not None:
                 self._mending.cancel()
-            self._repeat()
+            self._messages.repeat()
         self.emit("reconnected")
 
     def _drop(self, carrier: Carrier) -> None:
         self.channels.drop(carrier)
-        self.spawn(_until_done(carrier.drop()))
+        carrier.drop()
+        self.spawn(carrier.close())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside; if it fails, the link ends."""
@@ -543,10 +491,6 @@ class Link(AsyncIOEventEmitter):
         if self.state is LinkState.OPEN:
             self._last_path = self.connection.path() or self._last_path
         return self._last_path
-
-
-async def _until_done(closing: asyncio.Task[None]) -> None:
-    await asyncio.shield(closing)
 
 
 _NO_PATH = (

@@ -86,7 +86,7 @@ async def test_frames_that_are_odd_but_harmless(client: Client, other: Client) -
         json.dumps({"t": "message", "n": 2, "body": "two \ud800", "more": 1}),
     ):
         channel.send(frame)
-    coming.link._outbox.last = 2
+    coming.link._messages.outbox.last = 2
     coming.link.send("three")
     await coming.link.flush()
     async with asyncio.timeout(WAIT_SECONDS):

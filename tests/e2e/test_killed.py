@@ -115,14 +115,18 @@ async def test_who_came_is_gone_after_it_answered(
 
 
 async def noticed(call: Call, lines: asyncio.StreamReader) -> LinkEnd:
-    """How long it takes to notice, from the death."""
+    """How long it takes to notice, from the death; and how it ends when nobody comes back."""
+    said: asyncio.Queue[str] = asyncio.Queue()
+    call.link.on("reconnecting", said.put_nowait)
+    call.link.repair_seconds = 3.0
     call.link.send("die")
     await until_dead(lines)
     began = time.monotonic()
     async with asyncio.timeout(NOTICE_SECONDS + BUSY_SECONDS):
-        end = await call.closed()
+        assert await said.get() in ("silent", "failed")
     print(f"\na killed peer was noticed after {time.monotonic() - began:.1f} s")
-    return end
+    async with asyncio.timeout(call.link.repair_seconds + BUSY_SECONDS):
+        return await call.closed()
 
 
 async def test_who_waited_is_gone_in_mid_call(victim: Victim, client: Client, left: Left) -> None:
@@ -130,6 +134,7 @@ async def test_who_waited_is_gone_in_mid_call(victim: Victim, client: Client, le
     coming = await client.come_with_code(await line(lines), QUIET)
     assert await line(lines) == "connected"
     assert await noticed(coming, lines) == LinkEnd("gone", by_remote=True)
+    assert left() == []
 
 
 async def test_who_came_is_gone_in_mid_call(victim: Victim, client: Client, left: Left) -> None:
@@ -157,18 +162,21 @@ async def test_who_waited_is_gone_with_the_document_still_there(
 
 
 async def test_a_terminal_says_so(run: Run, left: Left) -> None:
+    """It waits for the other side to come back, a minute at most."""
     waiting = run("call", "--json", "--chat")
     coming = run("answer", waiting.code(), "--chat", "--json")
     for side in (waiting, coming):
         side.wait_for("connected")
     coming.kill()
     began = time.monotonic()
-    code = await asyncio.to_thread(waiting.end)
-    print(f"\nthe other terminal ended {time.monotonic() - began:.1f} s after the kill")
+    assert waiting.wait_for("reconnecting", 20)["reason"] == "silent"
+    print(f"\nthe other terminal said so {time.monotonic() - began:.1f} s after the kill")
+    code = await asyncio.to_thread(waiting.end, 90)
+    print(f"and ended {time.monotonic() - began:.1f} s after it")
     assert code == 6
     assert [e["pulse"] for e in waiting.events if e["event"] == "pulse"] == ["suspect", "dead"]
     assert waiting.error == (
-        "firertc: The other side vanished: it fell silent for 4 s, or its connection broke."
+        "firertc: The other side vanished: its connection broke and did not come back."
     )
     assert waiting.wait_for("ended") == {"event": "ended", "reason": "gone", "by_remote": True}
     assert left() == []

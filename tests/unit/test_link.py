@@ -38,7 +38,7 @@ async def test_messages_before_anybody_listens_are_kept(pair: Pair) -> None:
     offerer.send({"and": ["then", None]})
     assert await soon(queue) == {"and": ["then", None]}
     await offerer.flush()
-    assert not offerer._outbox.waiting
+    assert not offerer._messages.outbox.waiting
 
 
 async def test_the_path_and_its_round_trip(pair: Pair) -> None:

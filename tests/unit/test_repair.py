@@ -159,6 +159,10 @@ async def test_a_lost_path_is_replaced(pair: Pair, network: Network) -> None:
             for each in pair:
                 network.lose(each.connection)
         await asyncio.sleep(0.05)
+    try:
+        await until(lambda: all(queue.qsize() >= 200 for queue in words))
+    except TimeoutError:
+        pytest.fail(f"{said}, {[vars(each) for each in pair]}")
     for queue in words:
         assert [await soon(queue) for _ in range(200)] == list(range(200))
     async with asyncio.timeout(30):
@@ -395,4 +399,4 @@ async def test_what_waits_is_bounded(pair: Pair, network: Network) -> None:
     with pytest.raises(TooMuch, match="16777216 at most"):
         for _ in range(400):
             offerer.send(b"x" * 45_000)
-    assert offerer._outbox.size <= 16 * 1024 * 1024
+    assert offerer._messages.outbox.size <= 16 * 1024 * 1024

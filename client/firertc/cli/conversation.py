@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,7 @@ class Conversation:
         self._recorder: Recorder | None = None
         self._drains: list[asyncio.Task[None]] = []
         self._waiting: Call | None = None
+        self._broke_at = 0.0
 
     async def run(self, connect: Connect) -> None:
         """Make the call, carry it to its end, and leave nothing behind.
@@ -179,6 +181,8 @@ class Conversation:
             "pulse", lambda pulse: self.event("pulse", self._pulse_text(pulse), pulse=pulse)
         )
         call.link.on("message", self._show_message)
+        call.link.on("reconnecting", self._show_break)
+        call.link.on("reconnected", self._show_return)
         finite: list[asyncio.Task[Any]] = []
         if self.plan.chat:
             finite.append(asyncio.create_task(self._sendlines(call)))
@@ -252,6 +256,14 @@ class Conversation:
             remote=call.remote,
         )
 
+    def _show_break(self, reason: str) -> None:
+        self._broke_at = time.monotonic()
+        self.event("reconnecting", "connection lost, getting it back…", reason=reason)
+
+    def _show_return(self) -> None:
+        seconds = round(time.monotonic() - self._broke_at, 1)
+        self.event("reconnected", f"back after {seconds:.0f} s", seconds=seconds)
+
     @staticmethod
     def _pulse_text(pulse: str) -> str | None:
         return {"suspect": "the other side is silent…", "alive": "the other side is back"}.get(
@@ -263,9 +275,7 @@ class Conversation:
         text = f"ended: {who} hung up" if end.reason == "hangup" else f"ended: {end.reason}"
         self.event("ended", text, reason=end.reason, by_remote=end.by_remote)
         if end.reason in ("gone", "failed"):
-            raise PeerGone(
-                "The other side vanished: it fell silent for 4 s, or its connection broke."
-            )
+            raise PeerGone("The other side vanished: its connection broke and did not come back.")
         if end.reason == "protocol-error":
             raise ProtocolError("The other side sent something that makes no sense; hung up.")
 

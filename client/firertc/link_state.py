@@ -1,0 +1,26 @@
+"""Where a link stands, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class LinkState(Enum):
+    """Where a link stands."""
+
+    CONNECTING = "connecting"
+    OPEN = "open"
+    RECONNECTING = "reconnecting"
+    """The path broke; another one is being looked for."""
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class LinkEnd:
+    """How a link ended."""
+
+    reason: str
+    """``hangup`` or what the other side gave; ``gone`` if it fell silent; ``failed`` if the path
+    broke."""
+    by_remote: bool
