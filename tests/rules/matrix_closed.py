@@ -151,7 +151,10 @@ def _tutorial(root: str, first: str, second: str) -> list[Case]:
         no("answer a call", "without a token", change(one, answer=answer()), STRANGER),
         yes("read a call", Get(one), BOB),
         no("read a call", "without its id", List(f"/{root}")),
-        no("read a call", "and delete it", delete(one)),
+        yes("hang up", delete(other)),
+        yes("hang up where somebody has", delete(new)),
+        no("hang up", "before the answer", delete(one)),
+        no("hang up", "without a token", delete(other), STRANGER),
         no("read a call", "without a token", Get(one), STRANGER),
     ]
     for side in (first, second):
@@ -210,7 +213,8 @@ def _tutorial(root: str, first: str, second: str) -> list[Case]:
             yes(f"list {side}", List(f"{one}/{side}")),
             no(f"list {side}", "without a token", List(f"{one}/{side}"), STRANGER),
             no(f"list {side}", "of all calls", List(f"/{side}", group=True)),
-            no(f"list {side}", "and delete one", delete(f"{one}/{side}/a")),
+            yes(f"delete from {side}", delete(f"{one}/{side}/a")),
+            no(f"delete from {side}", "without a token", delete(f"{one}/{side}/a"), STRANGER),
         ]
     return rows
 
