@@ -115,7 +115,7 @@ class Connection:
             *more,
         ]
         """Tracks to send that have no section yet."""
-        self.receiving = receiving if like is None else like.receiving
+        self.receiving: frozenset[str] = receiving if like is None else like.receiving
         self._model = None if like is None else like.sections()
         self._live = like is None
         self._sent: dict[RTCRtpTransceiver, SentTrack] = {}
@@ -353,8 +353,8 @@ class Connection:
             limit = self._limits.get(sent.kind)
             # aiortc has no setParameters; the encoder is there from the first frame on.
             encoder = getattr(transceiver.sender, "_RTCRtpSender__encoder", None)
-            if limit is not None and getattr(encoder, "target_bitrate", 0) > limit:
-                encoder.target_bitrate = limit
+            if limit is not None and encoder is not None:
+                encoder.target_bitrate = min(limit, getattr(encoder, "target_bitrate", limit))
 
         sent.on_frame = bound
 

@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
-from unit.network import Network
 
 from firertc.call import Call, Media
 from firertc.channel import Channel
@@ -22,6 +21,7 @@ from firertc.errors import PeerGone
 from firertc.link import Link, LinkEnd, LinkState
 from firertc.ringing import Ring, ring
 from firertc.room import Room
+from tests.unit.network import Network
 
 from .conftest import Left
 
@@ -276,7 +276,7 @@ async def test_somebody_elses_answer_is_no_repair(
     """Who has the code may answer a repair's offer: it is not taken, the next one is."""
     waiting, coming = await one_off(client, other, lambda: QUIET)
     side = Side(waiting.link)
-    coming.link.mend = None  # type: ignore[assignment]
+    coming.link.mend = None
     network.cut()
     await until(lambda: waiting.link.state is LinkState.RECONNECTING)
     network.restore()

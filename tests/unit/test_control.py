@@ -12,7 +12,7 @@ from hypothesis import given
 
 from firertc import control
 from firertc.control import Ack, Inbox, Message, Outbox, decode, encode
-from firertc.errors import ConfigError, ProtocolError
+from firertc.errors import ConfigError, ProtocolError, TooMuch
 
 VECTORS = json.loads(
     Path(__file__).parents[1].joinpath("vectors", "control.json").read_text(encoding="utf-8")
@@ -48,9 +48,11 @@ def test_whatever_comes_is_a_frame_nothing_or_an_error(text: str) -> None:
         assert str(error).isprintable()
 
 
-KINDS = ["ping", "pong", "message", "ack", "offer", "answer", "want", "mute", "bye"]
+KINDS = ["hello", "ping", "pong", "message", "ack", "offer", "answer", "want", "mute", "bye"]
 FIELDS: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
-    st.sampled_from(["n", "body", "g", "sdp", "kinds", "reason"]),
+    st.sampled_from(
+        ["n", "body", "bytes", "ask", "reply", "error", "v", "can", "g", "sdp", "kinds", "reason"]
+    ),
     st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text()) | st.just({}),
 )
 
@@ -93,6 +95,62 @@ def test_sizes(case: dict[str, Any]) -> None:
         with pytest.raises(ConfigError, match="60000 at most: cut it"):
             outbox.add(body)
         assert (outbox.last, len(outbox.waiting)) == (0, 0)
+
+
+@pytest.mark.parametrize("case", VECTORS["bytes"], ids=str)
+def test_sizes_of_bytes(case: dict[str, Any]) -> None:
+    outbox = Outbox()
+    if case["fits"]:
+        assert len(encode(outbox.add(bytes(case["length"]))).encode()) < 64 * 1024
+    else:
+        with pytest.raises(ConfigError, match="45000 at most: cut it"):
+            outbox.add(bytes(case["length"]))
+    with pytest.raises(ProtocolError, match="malformed 'message'"):
+        decode(json.dumps({"t": "message", "n": 1, "bytes": "AAAA" * 15_001}))
+
+
+def test_what_waits_is_bounded() -> None:
+    outbox = Outbox()
+    with pytest.raises(TooMuch, match="16777216 at most: wait until some"):
+        while True:
+            outbox.add(bytes(control.RAW_BYTES))
+    kept = outbox.last
+    outbox.acknowledge(1)
+    outbox.add(bytes(control.RAW_BYTES))
+    assert outbox.last == kept + 1
+    outbox.acknowledge(outbox.last)
+    assert (outbox.size, len(outbox.waiting)) == (0, 0)
+
+
+@given(st.lists(st.sampled_from(["deliver", "lose", "repeat", "switch"]), max_size=60))
+def test_over_lines_that_lose_repeat_and_change(fates: list[str]) -> None:
+    """On a new line what waits is sent again, in order: each message arrives once, in order."""
+    outbox, inbox = Outbox(), Inbox()
+    line: list[Message] = []
+    heard = []
+    for fate in [*fates, "switch", "deliver"]:
+        line.append(outbox.add(outbox.last + 1))
+        match fate:
+            case "lose":
+                # A line that loses loses the rest, too, until there is another.
+                line = []
+                continue
+            case "switch":
+                line = list(outbox.waiting)
+            case "repeat":
+                line = list(outbox.waiting) + line
+            case _:
+                for message in line:
+                    if inbox.take(message):
+                        heard.append(message.body)
+                line = []
+        ack = decode(encode(Ack(inbox.last)))
+        assert isinstance(ack, Ack)
+        outbox.acknowledge(ack.number)
+    for message in list(outbox.waiting):
+        if inbox.take(message):
+            heard.append(message.body)
+    assert heard == list(range(1, len(fates) + 3))
 
 
 @given(st.lists(st.sampled_from(["deliver", "lose", "repeat"]), max_size=60))

@@ -299,8 +299,8 @@ async def test_tracks_go_on(network: Network) -> None:
         async def watch(track: MediaStreamTrack) -> None:
             with pytest.raises(MediaStreamError):
                 while True:
-                    frame = await track.recv()
-                    times[track].append(float(frame.time))  # type: ignore[union-attr]
+                    frame: Any = await track.recv()
+                    times[track].append(float(frame.time))
 
         watching = [asyncio.create_task(watch(track)) for track in tracks]
         await until(lambda: all(len(seen) > 10 for seen in times.values()))
