@@ -1,0 +1,272 @@
+"""Every page in its main states, for whoever looks at how pages look.
+
+To add a page: write functions that take a :class:`Scene`, bring a page into a state and return it,
+and name them in :data:`SCENES`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from google.cloud.firestore import Client
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+from firertc.suite import LocalSuite, Seeds, add_key
+
+from .command import Command
+from .owner import STEP_MILLISECONDS, ConsolePage, Owner, grant, new_owner, write_room
+from .screen import CallPage
+
+WIDTH, HEIGHT = 1000, 900
+SHOWN_REALM: Final = "shop"
+"""A realm for pictures: a test's own has a random name."""
+
+
+@dataclass
+class Scene:
+    """A browser, a realm, and the pages that were opened."""
+
+    suite: LocalSuite
+    browser: Browser
+    realm: Seeds
+    admin: Client
+    """The database as its owner."""
+    pages: list[Page] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    """Python processes that were started."""
+    complaints: list[str] = field(default_factory=list)
+    """Errors and warnings in the console, and exceptions, of all pages."""
+
+    def open(self, path: str) -> Page:
+        """Open a page in a context of its own."""
+        context = self.browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+        page = context.new_page()
+        self.pages.append(page)
+        page.set_default_timeout(STEP_MILLISECONDS)
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(f"exception: {error}"))
+        page.goto(self.suite.addresses.hosting + path)
+        return page
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    def call(self) -> CallPage:
+        """Open the call page."""
+        return CallPage(self.open(f"/call?key={self.realm.key}"))
+
+    def console(self) -> ConsolePage:
+        """Open the console."""
+        return ConsolePage(self.open("/console"))
+
+    def owner(self) -> Owner:
+        """An account that may use the console."""
+        return new_owner(self.suite)
+
+    def run(self, *arguments: str) -> Command:
+        """Start ``firertc`` in the suite's own realm."""
+        command = Command.start({**os.environ, **self.suite.environment()}, *arguments)
+        self.commands.append(command)
+        return command
+
+    def close(self) -> None:
+        """Close every page, and end every command."""
+        for page in self.pages:
+            page.context.close()
+        for command in self.commands:
+            command.end()
+
+
+# ---- the start ----------------------------------------------------------------------------------
+
+
+def start(scene: Scene) -> Page:
+    """The page that leads to all others."""
+    return scene.open("/")
+
+
+# ---- call ---------------------------------------------------------------------------------------
+
+
+def call_start(scene: Scene) -> Page:
+    """Before anything."""
+    return scene.call().page
+
+
+def call_problem(scene: Scene) -> Page:
+    """With a code that is none."""
+    page = scene.call()
+    page.join("abandon ability able")
+    expect(page.problem()).to_be_visible()
+    return page.page
+
+
+def call_waiting(scene: Scene) -> Page:
+    """With a code and its picture."""
+    page = scene.call()
+    page.start_call()
+    return page.page
+
+
+def call_talking(scene: Scene) -> Page:
+    """Two in a call, with messages, and the chart under way."""
+    first, second = scene.call(), scene.call()
+    second.join(first.start_call())
+    for page in (first, second):
+        page.wait_for_view("call")
+    # As soon as it connects, the page counts what arrives: the chart needs a few seconds of it.
+    expect(first.page.locator("#bitrate")).to_contain_text("bit/s", timeout=STEP_MILLISECONDS)
+    second.say("Can you see me?")
+    first.expect_message("Can you see me?")
+    first.say("Yes, and the picture moves.")
+    second.expect_message("Yes, and the picture moves.")
+    _wait_for_chart(first.page)
+    return first.page
+
+
+def _wait_for_chart(page: Page) -> None:
+    points = re.compile(r"^(\S+ ){4,}")
+    chart = page.locator("#chart-in")
+    expect(chart).to_have_attribute("points", points, timeout=STEP_MILLISECONDS)
+
+
+def call_python(scene: Scene) -> Page:
+    """A browser and a Python process in a call."""
+    python = scene.run("answer", "--chat", "--stay", "--play", "test")
+    page = CallPage(scene.open(f"/call#{python.wait_for('code')['code']}"))
+    page.join()
+    page.wait_for_view("call")
+    python.say("Python speaking. This is my test picture.")
+    page.expect_message("Python speaking. This is my test picture.")
+    page.say("I see it, and the numbers run.")
+    expect(page.page.locator("#no-picture")).to_be_hidden(timeout=STEP_MILLISECONDS)
+    _wait_for_chart(page.page)
+    return page.page
+
+
+def call_over(scene: Scene) -> Page:
+    """After it."""
+    first, second = scene.call(), scene.call()
+    second.join(first.start_call())
+    first.wait_for_view("call")
+    second.wait_for_view("call")
+    second.button("Hang up").click()
+    first.wait_for_view("ended")
+    return first.page
+
+
+# ---- console ------------------------------------------------------------------------------------
+
+
+def console_sign_in(scene: Scene) -> Page:
+    """Before signing in."""
+    page = scene.console()
+    page.wait_for_view("sign-in")
+    return page.page
+
+
+def console_no_rights(scene: Scene) -> Page:
+    """Signed in as somebody."""
+    owner = scene.owner()
+    grant(scene.suite, "revoke", owner.email)
+    page = scene.console()
+    page.sign_in(owner)
+    page.wait_for_view("no-rights")
+    return page.page
+
+
+def _signed_in(scene: Scene) -> ConsolePage:
+    """A project with keys, rooms and some use of them."""
+    addresses, admin = scene.suite.addresses, scene.admin
+    add_key(addresses, SHOWN_REALM, "kWebShopForThePicture", label="Web shop")
+    add_key(addresses, SHOWN_REALM, "kWarehouseDisabledOne", label="Old warehouse camera")
+    admin.document("keys/kWarehouseDisabledOne").update({"disabled": True, "origins": []})
+    admin.document("keys/kWebShopForThePicture").update(
+        {"limits": {"role": "subscriber", "capacity": 12}, "origins": ["https://shop.example"]}
+    )
+    write_room(admin, SHOWN_REALM, "advice", ada="", customer=SAYS)
+    write_room(admin, SHOWN_REALM, "warehouse", camera="")
+    admin.document(f"realms/{SHOWN_REALM}/rooms/warehouse").update({"locked": True})
+    for days_ago, joins in enumerate((31, 44, 12, 9, 52, 61, 40, 38, 20, 7, 15, 33, 28, 30)):
+        day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - days_ago * 86_400))
+        counted = {"joins": joins, "renewals": joins // 3, "rooms": joins // 5}
+        admin.document(f"realms/{SHOWN_REALM}/usage/{day}_0").set(counted)
+    owner = scene.owner()
+    page = scene.console()
+    page.sign_in(owner)
+    page.wait_for_view("console")
+    page.choose_realm(SHOWN_REALM)
+    for there in (page.key("Old warehouse camera"), page.room("advice"), page.room("warehouse")):
+        expect(there).to_be_visible(timeout=STEP_MILLISECONDS)
+    expect(page.room("advice")).to_contain_text("2 of 10", timeout=STEP_MILLISECONDS)
+    expect(page.page.locator("#days tr")).to_have_count(14, timeout=STEP_MILLISECONDS)
+    # Its name is a random one.
+    page.page.evaluate("document.querySelector('#who').textContent = 'owner@example.com'")
+    return page
+
+
+SAYS: Final = "a question about an order"
+
+
+def console_overview(scene: Scene) -> Page:
+    """Keys, live rooms and use."""
+    return _signed_in(scene).page
+
+
+def console_key_form(scene: Scene) -> Page:
+    """While a key is made, with a mistake in it."""
+    page = _signed_in(scene)
+    page.button("New key").click()
+    page.button("Make key").click()
+    expect(page.page.locator("#key-problem")).to_be_visible()
+    # Chromium itself writes about the function's 400.
+    scene.complaints = [line for line in scene.complaints if "400" not in line]
+    return page.page
+
+
+def console_secret(scene: Scene) -> Page:
+    """While a secret is shown."""
+    page = _signed_in(scene)
+    page.button("Show secret: Web shop").click()
+    page.button("Show secret").click()
+    expect(page.page.locator("#secret-dialog")).to_be_visible()
+    return page.page
+
+
+def console_question(scene: Scene) -> Page:
+    """While it asks whether that is meant."""
+    page = _signed_in(scene)
+    page.button("Close: advice").click()
+    expect(page.page.get_by_role("dialog")).to_be_visible()
+    return page.page
+
+
+SCENES: Final[Mapping[str, Callable[[Scene], Page]]] = {
+    "start": start,
+    "call, start": call_start,
+    "call, problem": call_problem,
+    "call, waiting": call_waiting,
+    "call, talking": call_talking,
+    "call, with Python": call_python,
+    "call, over": call_over,
+    "console, sign in": console_sign_in,
+    "console, no rights": console_no_rights,
+    "console, overview": console_overview,
+    "console, key form": console_key_form,
+    "console, secret": console_secret,
+    "console, question": console_question,
+}
+"""Every page in its main states."""
+
+PICTURES: Final[Mapping[str, tuple[str, int]]] = {
+    "start": ("start", 800),
+    "call": ("call, with Python", 860),
+    "console": ("console, overview", 2000),
+}
+"""Which state ``docs/{page}-page.png`` shows, and how many pixels of height of it."""
