@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,9 +14,11 @@ import console
 import httpx
 import pytest
 from consoleform import Refusal, read_limits, read_new_realm, read_origins
-from firebase_functions import logger
+from firebase_functions import https_fn, logger
+from flask import Request
 from functions_place import Place
 from google.cloud import firestore
+from werkzeug.test import EnvironBuilder
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -142,7 +146,9 @@ def test_who_may_ask(owners: Owners) -> None:
     owners.set_claims(uid, admin=True)
     assert owners.refusal(before, data) == (403, "admin-only")
     token = owners.token(email, password)
-    assert owners.ask(token, "list-keys", realm=owners.place.realm) == {"keys": []}
+    answer = owners.ask(token, "list-keys", realm=owners.place.realm)
+    assert answer["keys"] == []
+    assert abs(answer["now"] / 1000 - time.time()) < 60
 
     # Taken away: the token says it for an hour yet, the account doesn't.
     owners.set_claims(uid)
@@ -154,6 +160,21 @@ def test_a_peer_of_a_realm_is_no_owner(owners: Owners) -> None:
     token = owners.place.sign_in(owners.place.join(key)["token"])
     for action in console.ACTIONS:
         assert owners.refusal(token, {"action": action, "key": key}) == (403, "admin-only")
+
+
+@pytest.mark.parametrize(
+    ("setting", "code"), [("true", "app-check-required"), ("maybe", "misconfigured")]
+)
+def test_app_check_is_asked_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch, setting: str, code: str
+) -> None:
+    monkeypatch.setenv("FIRERTC_REQUIRE_APP_CHECK", setting)
+    data = {"action": "list-keys", "realm": place.realm}
+    environ = EnvironBuilder(method="POST", json={"data": data}).get_environ()
+    request = https_fn.CallableRequest(data=data, raw_request=Request(environ))
+    with pytest.raises(https_fn.HttpsError) as refusal:
+        inspect.unwrap(console.console)(request)
+    assert refusal.value.details == {"code": code}
 
 
 def test_a_key_by_the_console_lets_in(owners: Owners) -> None:

@@ -44,6 +44,8 @@ export interface Owner {
 export class Account {
   readonly firestore: Firestore;
   readonly #auth: Auth;
+  /** The functions' clock less ours, in milliseconds. */
+  #offset = 0;
 
   private constructor(
     readonly config: Config,
@@ -95,6 +97,11 @@ export class Account {
     await signOut(this.#auth);
   }
 
+  /** The functions' clock, in Unix milliseconds; ours, until they have answered once. */
+  now(): number {
+    return Date.now() + this.#offset;
+  }
+
   /** Get a new token, which says what the account may now. */
   async checkAgain(): Promise<void> {
     if (this.#auth.currentUser) await said(this.#auth.currentUser.getIdToken(true));
@@ -109,7 +116,10 @@ export class Account {
     const user = this.#auth.currentUser;
     if (!user) throw new Refused("sign-in-required", "Sign in first.");
     const token = await said(user.getIdToken());
-    let content: { result?: Answer; error?: { message?: string; details?: { code?: string } } };
+    let content: {
+      result?: Answer & { now: number };
+      error?: { message?: string; details?: { code?: string } };
+    };
     try {
       const reply = await fetch(`${functionsUrl(this.config)}/console`, {
         method: "POST",
@@ -125,6 +135,7 @@ export class Account {
       const { message, details } = content.error ?? {};
       throw new Refused(details?.code ?? "refused", message ?? "The function failed; see its log.");
     }
+    this.#offset = content.result.now - Date.now();
     return content.result;
   }
 }

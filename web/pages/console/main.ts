@@ -96,7 +96,7 @@ function showRealm(id: string | null): void {
   view = null;
   if (!realm) return;
   const { firestore } = account;
-  const rooms = new Rooms(firestore, realm.id, perform, fail);
+  const rooms = new Rooms(account, realm.id, perform, fail);
   const keys = new Keys(account, realm.id, failed);
   const stopUsage = showUsage(firestore, realm.id, fail);
   view = {
@@ -223,6 +223,10 @@ function wire(): void {
     });
   }
   wireSecret();
+  // Keys may have been changed elsewhere: they can't be listened to.
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") void view?.keys.refresh();
+  });
 }
 
 async function begin(): Promise<void> {

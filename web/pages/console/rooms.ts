@@ -1,16 +1,15 @@
 /** The live rooms of a realm, who is in them, and what the owner does about it. */
 
-import type { Firestore } from "firebase/firestore";
-
 import { confirmed } from "../shared/dialogs.js";
 import { element } from "../shared/screen.js";
+import type { Account } from "./account.js";
 import { listenPeers, listenRooms, type Peer, type Room, type Stop } from "./live.js";
 import { action, nameOf, piece, renew, row } from "./pieces.js";
 
 /** Rooms whose peers are listened to; of others only what they say of themselves is shown. */
 const WATCHED_ROOMS = 50;
 /** Leases end without a word from the database. */
-const LOOK_AGAIN_MILLISECONDS = 15_000;
+const LOOK_AGAIN_MILLISECONDS = 5_000;
 const DATA_CHARS = 200;
 
 /** Do something to a room; the rest of the request. */
@@ -29,12 +28,12 @@ export class Rooms {
   #rooms: readonly Room[] = [];
 
   constructor(
-    private readonly firestore: Firestore,
+    private readonly account: Account,
     private readonly realm: string,
     private readonly perform: Do,
     private readonly failed: (error: Error) => void,
   ) {
-    this.#stopRooms = listenRooms(firestore, realm, this.#take, failed);
+    this.#stopRooms = listenRooms(account.firestore, realm, this.#take, failed);
     this.#timer = setInterval(this.#show, LOOK_AGAIN_MILLISECONDS);
   }
 
@@ -62,13 +61,13 @@ export class Rooms {
         this.#peers.set(id, peers);
         this.#show();
       };
-      this.#stops.set(id, listenPeers(this.firestore, this.realm, id, tell, this.failed));
+      this.#stops.set(id, listenPeers(this.account.firestore, this.realm, id, tell, this.failed));
     }
     this.#show();
   };
 
   readonly #show = (): void => {
-    const now = Date.now();
+    const now = this.account.now();
     const live = this.#rooms
       .map((room) => ({ room, peers: this.#peers.get(room.id)?.filter(holds(now)) ?? [] }))
       .filter(({ room, peers }) => peers.length > 0 || room.leaseUntil > now);
