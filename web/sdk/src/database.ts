@@ -3,16 +3,21 @@
 import type { FirebaseApp } from "firebase/app";
 import {
   arrayUnion,
+  collection,
   connectFirestoreEmulator,
   doc,
   getDocFromServer,
+  getDocsFromServer,
   getFirestore,
   onSnapshot,
+  query,
   serverTimestamp,
   terminate,
   Timestamp,
+  where,
   writeBatch,
   type Firestore,
+  type Query,
 } from "firebase/firestore";
 
 import type { Config } from "./config.js";
@@ -45,6 +50,22 @@ export type Change =
   | { readonly change: "set" | "update"; readonly path: string; readonly fields: Fields }
   | { readonly change: "delete"; readonly path: string };
 
+/** The documents of one collection, or those of them in which a field has a value. */
+export interface Where {
+  /** Path of the collection, from `realms/` on. */
+  readonly collection: string;
+  readonly field?: string;
+  readonly value?: string;
+}
+
+/** What has changed among the documents of a {@link Where}; the first holds them all. */
+export interface Snapshot {
+  /** Fields by path. */
+  readonly changed: ReadonlyMap<string, Fields>;
+  /** Paths. */
+  readonly removed: readonly string[];
+}
+
 /** The server's time of the write. */
 export const SERVER_TIME: unknown = serverTimestamp();
 
@@ -65,6 +86,7 @@ export class Database {
   /** Base address of the REST interface's documents. */
   readonly #rest: string;
   readonly #listeners = new Set<Listener>();
+  readonly #watches = new Set<() => void>();
 
   constructor(app: FirebaseApp, config: Config) {
     const database = config.database ?? "(default)";
@@ -115,6 +137,79 @@ export class Database {
     await this.#wait(`write ${paths}`, batch.commit(), signal);
   }
 
+  /**
+   * Read the documents that are there.
+   *
+   * @returns fields by path.
+   * @throws PermissionDenied if the rules refuse it.
+   * @throws DatabaseUnreachable after 25 s without an answer.
+   */
+  async query(asked: Where, signal?: AbortSignal): Promise<ReadonlyMap<string, Fields>> {
+    const found = await this.#wait(
+      `list ${asked.collection}`,
+      getDocsFromServer(this.#query(asked)),
+      signal,
+    );
+    this.operations.reads += Math.max(1, found.size);
+    return new Map(found.docs.map((document) => [document.ref.path, document.data()]));
+  }
+
+  /**
+   * Listen to the documents that are there, and what becomes of them.
+   *
+   * What we write ourselves is told once the server has it.
+   *
+   * @returns a function that ends it.
+   */
+  watch(
+    asked: Where,
+    told: (snapshot: Snapshot) => void,
+    failed: (error: FireRTCError) => void,
+  ): () => void {
+    this.operations.reads++;
+    let first = true;
+    let stop = (): void => undefined;
+    const end = (): void => {
+      this.#watches.delete(end);
+      stop();
+    };
+    this.#watches.add(end);
+    stop = onSnapshot(
+      this.#query(asked),
+      { includeMetadataChanges: true },
+      (snapshot) => {
+        // Without the network the local cache is asked, which doesn't know.
+        if (first && snapshot.metadata.fromCache) return;
+        const changed = new Map<string, Fields>();
+        const removed: string[] = [];
+        for (const { type, doc: document } of snapshot.docChanges({
+          includeMetadataChanges: true,
+        })) {
+          if (type === "removed") removed.push(document.ref.path);
+          else if (!document.metadata.hasPendingWrites) {
+            changed.set(document.ref.path, document.data());
+          }
+        }
+        this.operations.reads += first ? Math.max(0, changed.size - 1) : changed.size;
+        if (!first && changed.size + removed.length === 0) return;
+        first = false;
+        told({ changed, removed });
+      },
+      (error) => {
+        end();
+        failed(translate(`listen to ${asked.collection}`, error));
+      },
+    );
+    return end;
+  }
+
+  #query(asked: Where): Query {
+    const place = collection(this.#firestore, asked.collection);
+    return asked.field === undefined
+      ? place
+      : query(place, where(asked.field, "==", asked.value));
+  }
+
   /** Listen to a document; close the listener when done. */
   listen(path: string): Listener {
     this.operations.reads++;
@@ -158,6 +253,7 @@ export class Database {
   /** End every listener and the connection; what waits to be written is dropped. */
   async close(): Promise<void> {
     for (const listener of [...this.#listeners]) listener.close();
+    for (const end of [...this.#watches]) end();
     await terminate(this.#firestore);
   }
 

@@ -66,6 +66,34 @@ export class RoomFull extends Denied {
   override readonly code = "room-full";
 }
 
+/** A moderator put us out of the room. */
+export class Removed extends Denied {
+  override readonly code = "removed";
+
+  constructor(
+    message: string,
+    /** What the moderator said. */
+    readonly reason = "",
+  ) {
+    super(message);
+  }
+}
+
+/** The room was closed by its owner. */
+export class RoomClosed extends Denied {
+  override readonly code = "room-closed";
+}
+
+/** The room is sealed, and no passphrase was given. */
+export class PassphraseNeeded extends Denied {
+  override readonly code = "passphrase-needed";
+}
+
+/** The room is sealed with another passphrase. */
+export class WrongPassphrase extends Denied {
+  override readonly code = "wrong-passphrase";
+}
+
 /** The session is over and could not be renewed: join again. */
 export class SessionExpired extends Denied {
   override readonly code = "session-expired";

@@ -20,10 +20,25 @@ export const METADATA_CHARS = 4_096;
 export const CANDIDATES_MAX = 40;
 export const CANDIDATES_CHARS = 24_000;
 export const REASON_CHARS = 64;
+export const REMOVAL_REASON_CHARS = 256;
+export const DATA_CHARS = 8_192;
+/** Of a message through the database. */
+export const BODY_CHARS = 16_384;
 
 export const SHARDS = 8;
 export const DIRECT_SLOTS = 4;
 export const STANDING_SLOTS = 2;
+export const MESSAGE_SLOTS = 16;
+
+export const PEER_LEASE_SECONDS = 15 * 60;
+export const PEER_LEASE_RENEW_SECONDS = 6 * 60;
+export const RING_SECONDS = 30;
+export const ROOM_LEASE_SECONDS = 12 * 3600;
+export const MESSAGE_LEASE_SECONDS = 9 * 60;
+/** The longest that a removal can last (docs/protocol.md, section 3.7). */
+export const REMOVAL_LEASE_SECONDS = 23 * 3600;
+/** The room of those who name none. */
+export const DEFAULT_ROOM = "main";
 
 /** A standing offer's maximum age: NAT mappings and TURN credentials don't live longer. */
 export const STANDING_OFFER_SECONDS = 30 * 60;
@@ -119,6 +134,16 @@ export function roomPath(realm: string, room: string): string {
   return `realms/${realm}/rooms/${room}`;
 }
 
+/** Id of a peer's message number `number`. */
+export function messageId(peer: string, number: number): string {
+  return `${peer}~m${String(number % MESSAGE_SLOTS)}`;
+}
+
+/** The name for a room that nobody guesses: a UUID. */
+export function newRoomName(): string {
+  return crypto.randomUUID();
+}
+
 /** Id of a peer's standing offer number `attempt`. */
 export function standingId(peer: string, attempt: number): string {
   return `${peer}~s${String(attempt % STANDING_SLOTS)}`;
@@ -199,6 +224,92 @@ export function readCall(path: string, fields: Readonly<Record<string, unknown>>
     metadata,
     ended: fields["ended"] == null ? null : reader.ended(),
     leaseUntil: reader.time("leaseUntil"),
+  };
+}
+
+/** A peer document as read. */
+export interface Peer {
+  /** Peer id. */
+  readonly id: string;
+  readonly session: string;
+  /** What it says of itself; null: nothing. */
+  readonly data: unknown;
+  /** Which of `audio`, `video`, `screen` it sends. */
+  readonly media: Readonly<Record<string, boolean>>;
+  readonly role: string;
+  /** What its program can do. */
+  readonly can: readonly string[];
+  /** Unix seconds, the server's. */
+  readonly joinedAt: number;
+  /** Unix seconds. */
+  readonly leaseUntil: number;
+  /** Whether it is we. */
+  readonly isSelf: boolean;
+}
+
+/**
+ * Check a peer document that somebody else wrote.
+ *
+ * @param data what it says of itself, opened if it was sealed.
+ * @param me our own peer id.
+ * @throws DocumentMalformed says which field and why.
+ */
+export function readPeer(
+  path: string,
+  fields: Readonly<Record<string, unknown>>,
+  data: unknown,
+  me: string,
+): Peer {
+  const reader = new Reader(path, fields);
+  const id = path.slice(path.lastIndexOf("/") + 1);
+  const media = fields["media"];
+  const can = fields["can"];
+  return {
+    id,
+    session: reader.session("session"),
+    data,
+    media: isMap(media)
+      ? Object.fromEntries(Object.entries(media).map(([kind, on]) => [kind, on === true]))
+      : {},
+    role: reader.text("role"),
+    can: Array.isArray(can) ? can.filter((word) => typeof word === "string") : [],
+    joinedAt: reader.time("joinedAt"),
+    leaseUntil: reader.time("leaseUntil"),
+    isSelf: id === me,
+  };
+}
+
+/** A message's document as read. */
+export interface MessageFields {
+  readonly path: string;
+  readonly from: string;
+  readonly fromSession: string;
+  /** A peer id or `*`. */
+  readonly to: string;
+  /** Counts the sender's messages, to whomever. */
+  readonly n: number;
+  /** JSON, or sealed JSON. */
+  readonly body: string;
+  /** Unix seconds, the server's. */
+  readonly createdAt: number;
+}
+
+/** Check a message that somebody else wrote. */
+export function readMessage(
+  path: string,
+  fields: Readonly<Record<string, unknown>>,
+): MessageFields {
+  const reader = new Reader(path, fields);
+  const body = reader.text("body");
+  if (body.length > BODY_CHARS) throw reader.bad("the body is too long");
+  return {
+    path,
+    from: reader.id("from"),
+    fromSession: reader.session("fromSession"),
+    to: fields["to"] === ANYONE ? ANYONE : reader.id("to"),
+    n: reader.integer("n"),
+    body,
+    createdAt: reader.time("createdAt"),
   };
 }
 

@@ -5,7 +5,15 @@
  * and the key that seals what is in it; the code itself never reaches the database.
  */
 
-import { CodeUnknown, InsecureContext, SealBroken } from "./errors.js";
+import {
+  CodeUnknown,
+  ConfigError,
+  InsecureContext,
+  PassphraseNeeded,
+  ProtocolError,
+  SealBroken,
+  WrongPassphrase,
+} from "./errors.js";
 import { toBase64Url } from "./schema.js";
 
 export const CODE_WORDS = 4;
@@ -15,6 +23,7 @@ export const KEY_BYTES = 32;
 /** NIST SP 800-38D, section 5.2.1.1: 96 bits is the length GCM is made for. */
 export const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+const CHECK_BYTES = 16;
 /** Other work gets its turn this often while a code is stretched. */
 const STRETCH_TURN_MILLISECONDS = 8;
 const VERSION = "firertc/1";
@@ -108,7 +117,7 @@ export class Seal {
   readonly #key: CryptoKey;
 
   /**
-   * @param call 32 hex digits.
+   * @param call 32 hex digits; empty for a room's.
    * @param key AES-256-GCM.
    */
   constructor(
@@ -120,11 +129,7 @@ export class Seal {
 
   /** A seal with a key of 32 bytes. */
   static async of(call: string, key: Uint8Array<ArrayBuffer>): Promise<Seal> {
-    const imported = await crypto.subtle.importKey("raw", key, "AES-GCM", false, [
-      "encrypt",
-      "decrypt",
-    ]);
-    return new Seal(call, imported);
+    return new Seal(call, await importKey(key));
   }
 
   /**
@@ -165,8 +170,8 @@ export class Seal {
       return new TextDecoder("utf-8", { fatal: true }).decode(text);
     } catch {
       throw new SealBroken(
-        `The sealed ${context.name} of this call does not open: somebody changed it, or it was ` +
-          "sealed with another code. Hang up and make a new code.",
+        `The sealed ${context.name} does not open: somebody changed it, or it was sealed with ` +
+          (this.call ? "another code. Hang up and make a new code." : "another passphrase."),
       );
     }
   }
@@ -178,6 +183,18 @@ function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
+/** What a room's passphrase opens: the key of all that is sealed in the room. */
+export class RoomSeal extends Seal {
+  /** Stands in the room's document: tells a wrong passphrase from the right one. */
+  check = "";
+
+  /** `sealed` of the room's document. */
+  fields(): Readonly<Record<string, string | number>> {
+    const { N: n, r, p } = SCRYPT;
+    return { kdf: "scrypt", n, r, p, check: this.check };
+  }
+}
+
 /**
  * Turn a code into a document id and a key: some tenths of a second of work, in small turns, so
  * that the page goes on.
@@ -187,6 +204,67 @@ function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
  * @throws InsecureContext if the page was not loaded from HTTPS or localhost.
  */
 export async function stretch(code: string, project: string): Promise<Seal> {
+  const expand = await scrypt(code, `code/${project}`);
+  const [call, key] = await Promise.all([expand("call-id", 16), expand("call-key", KEY_BYTES)]);
+  const hex = Array.from(call, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return await Seal.of(hex, key);
+}
+
+/**
+ * Turn a room's passphrase into its key; as much work as {@link stretch}.
+ *
+ * @param passphrase any text but none; written in Unicode's form NFC first.
+ * @param project Firebase project id; part of the salt, as are the ids of realm and room.
+ * @throws ConfigError if it is empty.
+ * @throws InsecureContext if the page was not loaded from HTTPS or localhost.
+ */
+export async function stretchRoom(
+  passphrase: string,
+  project: string,
+  realm: string,
+  room: string,
+): Promise<RoomSeal> {
+  if (!passphrase) throw new ConfigError("A passphrase needs at least one character.");
+  const expand = await scrypt(passphrase.normalize("NFC"), `room/${project}/${realm}/${room}`);
+  const [check, key] = await Promise.all([
+    expand("room-check", CHECK_BYTES),
+    expand("room-key", KEY_BYTES),
+  ]);
+  const seal = new RoomSeal("", await importKey(key));
+  seal.check = toBase64Url(check);
+  return seal;
+}
+
+/**
+ * Whether we have what a room's document says its contents are sealed with.
+ *
+ * @param seal made of the passphrase that was given; null: none was.
+ * @param found `sealed` of the room's document.
+ * @throws PassphraseNeeded the room is sealed, and no passphrase was given.
+ * @throws WrongPassphrase it is sealed with another.
+ * @throws SealBroken a passphrase was given, and the room is not sealed.
+ * @throws ProtocolError it is sealed in a way that is not known here.
+ */
+export function checkRoomSeal(seal: RoomSeal | null, found: unknown): void {
+  if (found == null) {
+    if (!seal) return;
+    throw new SealBroken("The room is not sealed, though a passphrase was given. Choose another.");
+  }
+  if (!seal) throw new PassphraseNeeded("The room is sealed: it takes a passphrase.");
+  const theirs = found as Readonly<Record<string, unknown>>;
+  const ours = seal.fields();
+  // Anything weaker would let whoever wrote it guess the passphrase more cheaply.
+  if (["kdf", "n", "r", "p"].some((name) => theirs[name] !== ours[name])) {
+    throw new ProtocolError("The room is sealed in a way that this program doesn't know.");
+  }
+  if (theirs["check"] !== seal.check) {
+    throw new WrongPassphrase("The passphrase is not this room's. Ask somebody inside for it.");
+  }
+}
+
+type Expand = (purpose: string, length: number) => Promise<Uint8Array<ArrayBuffer>>;
+
+async function scrypt(secret: string, salt: string): Promise<Expand> {
   // Typed as always there, but a page on plain HTTP has none.
   if (!(crypto.subtle as SubtleCrypto | undefined)) {
     throw new InsecureContext(
@@ -194,8 +272,7 @@ export async function stretch(code: string, project: string): Promise<Seal> {
     );
   }
   const { scryptAsync } = await import("@noble/hashes/scrypt.js");
-  const salt = utf8.encode(`${VERSION}/code/${project}`);
-  const stretched = await scryptAsync(utf8.encode(code), salt, {
+  const stretched = await scryptAsync(utf8.encode(secret), utf8.encode(`${VERSION}/${salt}`), {
     ...SCRYPT,
     dkLen: KEY_BYTES,
     asyncTick: STRETCH_TURN_MILLISECONDS,
@@ -203,12 +280,13 @@ export async function stretch(code: string, project: string): Promise<Seal> {
   const material = await crypto.subtle.importKey("raw", new Uint8Array(stretched), "HKDF", false, [
     "deriveBits",
   ]);
-  const expand = async (purpose: string, length: number): Promise<Uint8Array<ArrayBuffer>> => {
+  return async (purpose, length) => {
     const info = utf8.encode(`${VERSION}/${purpose}`);
     const derivation = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info };
     return new Uint8Array(await crypto.subtle.deriveBits(derivation, material, length * 8));
   };
-  const [call, key] = await Promise.all([expand("call-id", 16), expand("call-key", KEY_BYTES)]);
-  const hex = Array.from(call, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return await Seal.of(hex, key);
+}
+
+async function importKey(key: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+  return await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]);
 }
