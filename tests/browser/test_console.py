@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from google.cloud.firestore import Client
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Route, expect
 
 from firertc.suite import LocalSuite, Seeds
 
@@ -217,6 +217,23 @@ def test_what_peers_say_stays_text(
     assert page.page.title() == "Console · FireRTC"
 
 
+def test_a_clock_that_is_wrong(
+    open_console: OpenConsole, owner: Owner, realm: Seeds, admin_sync: Client
+) -> None:
+    """Whose clock is hours ahead sees who is there all the same."""
+    page = open_console()
+    page.page.add_init_script(
+        """const real = Date.now.bind(Date);
+        Date.now = () => real() + 5 * 3600 * 1000;"""
+    )
+    page.page.reload()
+    page.sign_in(owner)
+    page.wait_for_view("console")
+    page.choose_realm(realm.realm)
+    write_room(admin_sync, realm.realm, "hall", ada="")
+    expect(page.room("hall")).to_contain_text("1 of 10", timeout=STEP_MILLISECONDS)
+
+
 def test_use_per_day(
     open_console: OpenConsole, owner: Owner, realm: Seeds, admin_sync: Client
 ) -> None:
@@ -263,10 +280,12 @@ def test_google_where_it_is_set_up(open_console: OpenConsole, suite: LocalSuite)
         "**/firertc.json", lambda route: route.fulfill(json={"googleClientId": "an-id.example"})
     )
     asked: list[str] = []
-    page.page.route(
-        "https://accounts.google.com/**",
-        lambda route: (asked.append(route.request.url), route.fulfill(body="")),
-    )
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(body="")
+
+    page.page.route("https://accounts.google.com/**", answer)
     page.page.reload()
     page.button("Sign in with Google").click()
     page.page.wait_for_url("https://accounts.google.com/**")
