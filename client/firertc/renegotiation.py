@@ -30,6 +30,7 @@ class Renegotiation:
         self._link = link
         self._lock = asyncio.Lock()
         self._generation = 0
+        self._wanting = asyncio.Lock()
         self._wants = 0
         """Of the other side, not met yet."""
         self._answers: dict[int, asyncio.Future[str | None]] = {}
@@ -107,9 +108,11 @@ class Renegotiation:
         if self._wants > WANTS_MOST:
             raise ProtocolError("The other side wants more and more, without waiting for any.")
         try:
-            async with self._lock:
-                self._link.connection.make_room(want.kinds)
-            await self.offer()
+            # One after the other: what one has freed the next may use.
+            async with self._wanting:
+                async with self._lock:
+                    self._link.connection.make_room(want.kinds)
+                await self.offer()
         finally:
             self._wants -= 1
 
