@@ -6,7 +6,7 @@
  */
 
 import { Connection, isComplete, type Kind } from "./connection.js";
-import type { Listener } from "./database.js";
+import type { Change, Listener } from "./database.js";
 import {
   AnsweredElsewhere,
   Busy,
@@ -75,6 +75,8 @@ export class Call {
   readonly #onState: ((state: CallState) => void) | undefined;
   /** Whether there may be a document that we have to delete. */
   #ours = false;
+  /** Whether our description has all our candidates. */
+  #complete = true;
 
   constructor(
     readonly session: Session,
@@ -103,20 +105,32 @@ export class Call {
 
   // The waiting side.
 
+  /** Make the offer, to be written with others in one commit; then {@link placed}. */
+  async prepareOffer(terms: Terms): Promise<Change[]> {
+    const offer = await this.connection.offer();
+    this.timing.mark("offer");
+    this.#complete = offer.complete;
+    this.#ours = true;
+    return await this.document.offerChanges(terms, offer.sdp);
+  }
+
+  /** The offer is written. */
+  placed(): void {
+    this.timing.mark("offer written");
+    this.#enter("waiting");
+    if (!this.#complete) this.#trickle("offer", null);
+  }
+
   /**
    * Make the offer and write it.
    *
    * @throws PermissionDenied if the rules refuse it.
    */
   async place(terms: Terms, signal?: AbortSignal): Promise<void> {
-    const offer = await this.connection.offer();
+    const changes = await this.prepareOffer(terms);
     check(signal);
-    this.timing.mark("offer");
-    this.#ours = true;
-    await this.document.publish(terms, offer.sdp, signal);
-    this.timing.mark("offer written");
-    this.#enter("waiting");
-    if (!offer.complete) this.#trickle("offer", null);
+    await this.document.publish(changes, signal);
+    this.placed();
   }
 
   /**
@@ -131,10 +145,9 @@ export class Call {
   async answered(seconds = WAIT_SECONDS, signal?: AbortSignal): Promise<void> {
     const listener = this.document.listen();
     try {
+      const again = this.code ? " Try again with a new code." : "";
       const late = (): Error =>
-        new NoAnswer(
-          `Nobody answered within ${String(Math.round(seconds))} s. Try again with a new code.`,
-        );
+        new NoAnswer(`Nobody answered within ${String(Math.round(seconds))} s.${again}`);
       const call = await within(this.#firstAnswer(listener), seconds, late, signal);
       this.link.remote = call.to;
       this.timing.mark("answer read");
@@ -168,17 +181,37 @@ export class Call {
    * @throws PathUnreachable if the link doesn't open.
    */
   async take(call: CallFields, signal?: AbortSignal): Promise<void> {
+    const change = await this.prepareAnswer(call);
+    await this.document.answer(change, signal);
+    await this.follow(call, signal);
+  }
+
+  /**
+   * Make the answer, to be written with others in one commit; then {@link follow}.
+   *
+   * @throws DocumentMalformed if the offer can't be used.
+   */
+  async prepareAnswer(call: CallFields): Promise<Change> {
     this.link.remote = call.from;
-    const offer = await this.document.description("offer", call);
-    const answer = await this.connection.answer(offer);
+    const answer = await this.connection.answer(await this.document.description("offer", call));
     // Kept until the description was there.
     await this.connection.addCandidates(await this.document.candidates("offer", call));
     this.timing.mark("answer");
-    await this.document.answer(call, answer.sdp, signal);
+    this.#complete = answer.complete;
+    return await this.document.answerChange(call, answer.sdp);
+  }
+
+  /**
+   * The answer is written: wait until the link is open.
+   *
+   * @throws PathUnreachable if it doesn't open.
+   */
+  async follow(call: CallFields, signal?: AbortSignal): Promise<void> {
     this.#ours = true;
     this.timing.mark("answer written");
     this.#enter("connecting");
-    if (!answer.complete) this.#trickle("answer", call);
+    if (!this.#complete) this.#trickle("answer", call);
+    const offer = await this.document.description("offer", call);
     const more = !isComplete(offer) && !(await this.#hasEnded("offer", call));
     const listener = more ? this.document.listen() : null;
     try {
@@ -246,6 +279,13 @@ export class Call {
     this.state = state;
     this.states.push(state);
     this.#onState?.(state);
+  }
+
+  /** Somebody else deletes the document, in a commit of several; whether there was any. */
+  disown(): boolean {
+    const ours = this.#ours;
+    this.#ours = false;
+    return ours;
   }
 
   /** Wait until the link ends, and say how. */

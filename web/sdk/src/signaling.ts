@@ -32,6 +32,7 @@ import {
   newShard,
   PROTOCOL_VERSION,
   readCall,
+  REASON_CHARS,
   type CallFields,
   type CallKind,
   type Description,
@@ -76,12 +77,8 @@ export class CallDocument {
 
   // The offerer's side.
 
-  /**
-   * Write an offer.
-   *
-   * @throws PermissionDenied if the rules refuse it.
-   */
-  async publish(terms: Terms, sdp: string, signal?: AbortSignal): Promise<void> {
+  /** The writes of an offer, for a commit of one's own. */
+  async offerChanges(terms: Terms, sdp: string): Promise<Change[]> {
     const me = this.session;
     this.#to = [terms.to ?? ANYONE, terms.toSession ?? ""];
     const leaseUntil = timestamp(me.now() + terms.leaseSeconds);
@@ -109,6 +106,16 @@ export class CallDocument {
       const named = { call, leaseUntil, shard: newShard() };
       changes.push({ change: "set", path: this.#counter, fields: named });
     }
+    return changes;
+  }
+
+  /**
+   * Write an offer.
+   *
+   * @throws PermissionDenied if the rules refuse it.
+   */
+  async publish(changes: readonly Change[], signal?: AbortSignal): Promise<void> {
+    const me = this.session;
     try {
       await me.database.commit(changes, signal);
     } catch (error) {
@@ -122,21 +129,30 @@ export class CallDocument {
   // The answerer's side.
 
   /**
-   * Write an answer.
+   * The write of an answer, for a commit of one's own.
    *
    * @param call as read when the offer was taken.
-   * @throws AnsweredElsewhere if somebody else did first.
-   * @throws NoAnswer if the caller has given up meanwhile.
-   * @throws PermissionDenied if the rules refuse it for another reason.
    */
-  async answer(call: CallFields, sdp: string, signal?: AbortSignal): Promise<void> {
+  async answerChange(call: CallFields, sdp: string): Promise<Change> {
     const me = this.session;
     const fields: Record<string, unknown> = {
       answer: await this.#sealedDescription("answer", sdp, call),
     };
     if (call.to === ANYONE) Object.assign(fields, { to: me.peer, toSession: me.session });
+    return { change: "update", path: this.path, fields };
+  }
+
+  /**
+   * Write an answer.
+   *
+   * @throws AnsweredElsewhere if somebody else did first.
+   * @throws NoAnswer if the caller has given up meanwhile.
+   * @throws PermissionDenied if the rules refuse it for another reason.
+   */
+  async answer(change: Change, signal?: AbortSignal): Promise<void> {
+    const me = this.session;
     try {
-      await me.database.commit([{ change: "update", path: this.path, fields }], signal);
+      await me.database.commit([change], signal);
     } catch (error) {
       if (!(error instanceof PermissionDenied)) throw error;
       switch (answerOutcome(await this.read(signal), me.peer, me.session)) {
@@ -197,6 +213,12 @@ export class CallDocument {
     await this.session.database.commit([{ change: "update", path: this.path, fields }]);
   }
 
+  /** Say that the call is over before it connected, and why. */
+  async end(reason: string): Promise<void> {
+    const ended = { by: this.session.peer, reason: reason.slice(0, REASON_CHARS) };
+    await this.session.database.commit([{ change: "update", path: this.path, fields: { ended } }]);
+  }
+
   /**
    * Delete the document if that is possible; else its lease ends it. For the way out: whatever
    * goes wrong here must not hide why we are leaving.
@@ -207,6 +229,11 @@ export class CallDocument {
     await within(this.session.database.commit(deletes), DISCARD_SECONDS, late).catch(
       () => undefined,
     );
+  }
+
+  /** The documents that are ours to delete. */
+  get paths(): readonly string[] {
+    return this.#ours();
   }
 
   /** The same from a page that is being closed. */
@@ -253,6 +280,16 @@ export class CallDocument {
     if (!seal) return call[name];
     const context = this.#context(name, call);
     return await Promise.all(call[name].map((entry) => seal.open(entry, context)));
+  }
+
+  /**
+   * What the offerer said with its offer, as JSON text; null: nothing.
+   *
+   * @throws SealBroken if it is sealed and doesn't open.
+   */
+  async metadata(call: CallFields): Promise<string | null> {
+    if (call.metadata === null || !this.seal) return call.metadata;
+    return await this.seal.open(call.metadata, this.#context("metadata", call));
   }
 
   async #sealedDescription(part: Part, sdp: string, call: CallFields | null): Promise<Description> {
