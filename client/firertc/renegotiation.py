@@ -31,6 +31,8 @@ class Renegotiation:
         self._lock = asyncio.Lock()
         self._generation = 0
         self._wanting = asyncio.Lock()
+        self._met = asyncio.Event()
+        """Set when a wish of ours was met, or the link has ended."""
         self._wants = 0
         """Of the other side, not met yet."""
         self._answers: dict[int, asyncio.Future[str | None]] = {}
@@ -51,7 +53,7 @@ class Renegotiation:
             await self.offer()
         else:
             connection.waiting.append(track)
-            self._link.say(Want((track.kind,)))
+            await self._wish(track.kind)
 
     async def remove(self, track: MediaStreamTrack) -> None:
         """Send a track no longer."""
@@ -60,7 +62,23 @@ class Renegotiation:
         if self._link.side == "offerer":
             await self.offer()
         else:
-            self._link.say(Want(()))
+            await self._wish()
+
+    async def _wish(self, *kinds: str) -> None:
+        """Ask for an offer (answerer only), one wish at a time, and wait until it is answered.
+
+        :raises PeerGone: if none comes within 10 s.
+        """
+        async with self._wanting:
+            self._link.say(Want(kinds))
+            self._met.clear()
+            try:
+                async with asyncio.timeout(RENEGOTIATION_SECONDS):
+                    await self._met.wait()
+            except TimeoutError:
+                raise PeerGone("The other side didn't offer what was asked for.") from None
+            # If the link broke meanwhile, the new connection has it.
+            await self._link.settled()
 
     async def offer(self) -> None:
         """Offer what has changed (offerer only); one at a time.
@@ -95,6 +113,7 @@ class Renegotiation:
             carrier = self._link.carrier
             answer = await carrier.connection.answer(offer.sdp)
             carrier.send(Description("answer", offer.generation, answer.sdp))
+            self._met.set()
 
     def take_answer(self, answer: Description) -> None:
         """Our offer was answered."""
@@ -121,6 +140,7 @@ class Renegotiation:
         for waiting in self._answers.values():
             if not waiting.done():
                 waiting.set_result(None)
+        self._met.set()
         waiting_tracks = carrier.connection.waiting
         if waiting_tracks and self._link.side == "answerer":
             carrier.send(Want(tuple(track.kind for track in waiting_tracks)))
@@ -134,3 +154,4 @@ class Renegotiation:
         """The link has ended."""
         for waiting in self._answers.values():
             waiting.cancel()
+        self._met.set()
