@@ -196,7 +196,7 @@ async def test_accepted_by_one_whose_path_is_dead(
     caller, callee = await both(enter)
     queue = rings(callee)
     monkeypatch.setattr("firertc.link.Link.opened.__defaults__", (1.0,))
-    monkeypatch.setattr("firertc.link.Link._on_open", lambda self: None)
+    monkeypatch.setattr("firertc.link.Link.carrier_opened", lambda self, carrier: None)
     calling = asyncio.create_task(ring(caller, "bob", QUIET))
     incoming = await queue.get()
     with pytest.raises(PathUnreachable, match=r"No network path.*TURN server.*Tried for 1 s"):
