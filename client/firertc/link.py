@@ -21,6 +21,7 @@ from .connection import Connection, Path
 from .control import Ack, Bye, Description, Frame, Hello, Message, Mute, Ping, Pong, Want
 from .errors import FireRTCError, PathUnreachable, PeerGone, ProtocolError
 from .heartbeat import Heartbeat
+from .link_state import NO_PATH
 from .link_state import LinkEnd as LinkEnd
 from .link_state import LinkState as LinkState
 from .messages import Messages
@@ -32,6 +33,8 @@ from .tracks import ReceivedTrack
 from .unheard import Unheard
 
 GOODBYE_SECONDS = 1.0
+LAST_WORD_SECONDS = 0.05
+PROTOCOL_ERROR = "protocol-error"
 CAN = ("channels", "requests", "files")
 """What this side says it understands; aiortc can't restart ICE."""
 
@@ -122,7 +125,7 @@ class Link(AsyncIOEventEmitter):
             async with asyncio.timeout(timeout):
                 await asyncio.shield(self._opened)
         except TimeoutError:
-            raise PathUnreachable(f"{_NO_PATH} Tried for {timeout:.0f} s.") from None
+            raise PathUnreachable(f"{NO_PATH} Tried for {timeout:.0f} s.") from None
 
     async def settled(self) -> None:
         """Wait until the link is open, if it is being repaired.
@@ -160,9 +163,8 @@ class Link(AsyncIOEventEmitter):
         if self.state is LinkState.CLOSED:
             return
         self.state = LinkState.CLOSED
-        error = PeerGone("The link ended.") if self._opened.done() else PathUnreachable(_NO_PATH)
         if not self._opened.done():
-            self._opened.set_exception(error)
+            self._opened.set_exception(PathUnreachable(NO_PATH))
             self._opened.exception()
         self._renegotiation.close()
         self._messages.end()
@@ -174,6 +176,11 @@ class Link(AsyncIOEventEmitter):
         self._closing = asyncio.create_task(self._close(), name="firertc-link-close")
         self.emit("closed", end)
 
+    def _refuse(self) -> None:
+        """The other side makes no sense: tell it, or it would wait for a repair."""
+        self.say(Bye(PROTOCOL_ERROR))
+        self._finish(LinkEnd(PROTOCOL_ERROR, by_remote=True))
+
     async def _close(self) -> None:
         current = asyncio.current_task()
         tasks = [task for task in (*self._tasks, self._mending) if task and task is not current]
@@ -182,7 +189,9 @@ class Link(AsyncIOEventEmitter):
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._messages.requests.close()
         self.connection.stop_tracks()
-        carriers = {self.carrier, *self._coming} | ({self._previous} if self._previous else set())
+        if self._ended.result().reason == PROTOCOL_ERROR:
+            await asyncio.sleep(LAST_WORD_SECONDS)
+        carriers = {self.carrier, *self._coming, self._previous or self.carrier}
         await asyncio.gather(*(carrier.close() for carrier in carriers))
 
     # Messages and requests.
@@ -357,7 +366,7 @@ class Link(AsyncIOEventEmitter):
 
     def carrier_broke_protocol(self, carrier: Carrier) -> None:
         """See :class:`CarrierUser`."""
-        self._finish(LinkEnd("protocol-error", by_remote=True))
+        self._refuse()
 
     def carrier_track(self, carrier: Carrier, section: int, track: MediaStreamTrack) -> None:
         """See :class:`CarrierUser`."""
@@ -482,7 +491,7 @@ class Link(AsyncIOEventEmitter):
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, ProtocolError):
-            self._finish(LinkEnd("protocol-error", by_remote=True))
+            self._refuse()
         elif error is not None:
             self._break("failed", LinkEnd("failed", by_remote=False))
 
@@ -491,10 +500,3 @@ class Link(AsyncIOEventEmitter):
         if self.state is LinkState.OPEN:
             self._last_path = self.connection.path() or self._last_path
         return self._last_path
-
-
-_NO_PATH = (
-    "No network path between the two sides: both signalled, but no connection opened. The other "
-    "side may have vanished, or a firewall stands between: set up a TURN server "
-    "(docs/deploying.md)."
-)

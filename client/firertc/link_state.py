@@ -24,3 +24,11 @@ class LinkEnd:
     """``hangup`` or what the other side gave; ``gone`` if it fell silent; ``failed`` if the path
     broke."""
     by_remote: bool
+
+
+NO_PATH = (
+    "No network path between the two sides: both signalled, but no connection opened. The other "
+    "side may have vanished, or a firewall stands between: set up a TURN server "
+    "(docs/deploying.md)."
+)
+"""Why a link did not open."""
