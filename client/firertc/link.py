@@ -21,7 +21,7 @@ from .connection import Connection, Path
 from .control import Ack, Bye, Description, Frame, Hello, Message, Mute, Ping, Pong, Want
 from .errors import FireRTCError, PathUnreachable, PeerGone, ProtocolError
 from .heartbeat import Heartbeat
-from .link_state import NO_PATH
+from .link_state import LAST_WORD_SECONDS, NO_PATH, PROTOCOL_ERROR
 from .link_state import LinkEnd as LinkEnd
 from .link_state import LinkState as LinkState
 from .messages import Messages
@@ -33,8 +33,6 @@ from .tracks import ReceivedTrack
 from .unheard import Unheard
 
 GOODBYE_SECONDS = 1.0
-LAST_WORD_SECONDS = 0.05
-PROTOCOL_ERROR = "protocol-error"
 CAN = ("channels", "requests", "files")
 """What this side says it understands; aiortc can't restart ICE."""
 

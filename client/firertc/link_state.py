@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+PROTOCOL_ERROR = "protocol-error"
+"""Why a link ended whose other side made no sense."""
+LAST_WORD_SECONDS = 0.05
+"""How long a goodbye has to leave before its connection is closed."""
+
 
 class LinkState(Enum):
     """Where a link stands."""
