@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .call import Media as Media
     from .call import come_with_code as come_with_code
     from .call import wait_at_code as wait_at_code
+    from .channel import Channel as Channel
     from .client import Client as Client
     from .config import Config as Config
     from .config import load_config as load_config
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from .looking import RoomView as RoomView
     from .media import open_source as open_source
     from .negotiation import CallState as CallState
+    from .receiving import receive_files as receive_files
     from .recording import Recorder as Recorder
     from .ringing import Ring as Ring
     from .room import Room as Room
     from .schema import Peer as Peer
     from .schema import new_room_name as new_room_name
+    from .sending import send_files as send_files
     from .session import Session as Session
     from .session import join as join
     from .tokens import make_token as make_token
@@ -38,6 +41,7 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     "Call": "call",
     "CallState": "negotiation",
+    "Channel": "channel",
     "Client": "client",
     "Config": "config",
     "FireRTCError": "errors",
@@ -57,6 +61,8 @@ _HOMES: Final = {
     "make_token": "tokens",
     "new_room_name": "schema",
     "open_source": "media",
+    "receive_files": "receiving",
+    "send_files": "sending",
     "wait_at_code": "call",
 }
 """Where each public name lives."""

@@ -17,6 +17,7 @@ from firertc import owner
 PUBLIC = {
     "Call": "firertc.call",
     "CallState": "firertc.negotiation",
+    "Channel": "firertc.channel",
     "Client": "firertc.client",
     "Config": "firertc.config",
     "FireRTCError": "firertc.errors",
@@ -36,6 +37,8 @@ PUBLIC = {
     "make_token": "firertc.tokens",
     "new_room_name": "firertc.schema",
     "open_source": "firertc.media",
+    "receive_files": "firertc.receiving",
+    "send_files": "firertc.sending",
     "wait_at_code": "firertc.call",
 }
 

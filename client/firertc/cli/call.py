@@ -13,6 +13,7 @@ import click
 
 from ..config import Config
 from ..errors import ConfigError
+from .hiding import hide_arguments
 from .options import project_options
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def call(
         return
     if target is None:
         raise click.UsageError("With --room say whom to call: firertc call PEER --room NAME.")
-    _hide_arguments("call")
+    hide_arguments("call")
 
     async def connect(conversation: Conversation, client: Client, media: Media) -> Call:
         from .. import ringing, schema
@@ -229,7 +230,7 @@ def _meet_at_code(
         code = sys.stdin.readline().strip()
         if not code:
             raise click.UsageError("No code came on standard input.")
-    _hide_arguments("call")
+    hide_arguments("call")
     if code is not None:
         from ..sealing import looks_like_code, normalize_code
 
@@ -276,15 +277,8 @@ def _meet_tutorial(
         raise click.UsageError("--schema is for a call by id: leave --room and --as away.")
     from .tutorial import meet
 
-    _hide_arguments("call")
+    hide_arguments("call")
     meet(config, plan, schema, call_id, timeout, CODE_WAIT_SECONDS)
-
-
-def _hide_arguments(command: str) -> None:
-    """Take the code out of what ``ps`` shows of this process."""
-    import setproctitle
-
-    setproctitle.setproctitle(f"firertc {command}")
 
 
 def _converse(config: Config, plan: Any, connect: Connect) -> None:
