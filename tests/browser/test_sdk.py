@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page
 from firertc.suite import LocalSuite
 
 from .conftest import Run
+from .screen import open_blank
 
 CALLED = """
 async ([config, code]) => {
@@ -55,7 +56,7 @@ def page(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Page]:
     """A page with nothing but the script."""
     context = browser.new_context()
     opened = context.new_page()
-    opened.goto(suite.addresses.hosting)
+    open_blank(opened, suite.addresses.hosting)
     opened.add_script_tag(path=script)
     yield opened
     context.close()

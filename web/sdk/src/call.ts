@@ -72,7 +72,8 @@ export class Call {
   readonly connection: Connection;
   readonly link: Link;
 
-  readonly #onState: ((state: CallState) => void) | undefined;
+  /** Told of every state. */
+  onState: ((state: CallState) => void) | undefined;
   /** Whether there may be a document that we have to delete. */
   #ours = false;
   /** Whether our description has all our candidates. */
@@ -88,7 +89,7 @@ export class Call {
     timing = new Timing(),
   ) {
     this.timing = timing;
-    this.#onState = options.onState;
+    this.onState = options.onState;
     const { sending, receiving } = options.media ?? {};
     this.connection = new Connection({
       iceServers: session.iceServers,
@@ -278,7 +279,7 @@ export class Call {
     }
     this.state = state;
     this.states.push(state);
-    this.#onState?.(state);
+    this.onState?.(state);
   }
 
   /** Somebody else deletes the document, in a commit of several; whether there was any. */

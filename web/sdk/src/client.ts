@@ -3,7 +3,19 @@
 import { comeWithCode, waitAtCode, type Call, type CallOptions, type WaitOptions } from "./call.js";
 import { checkConfig, type Config } from "./config.js";
 import { Operations } from "./database.js";
+import type { Room, RoomOptions, RoomView } from "./room.js";
+import { DEFAULT_ROOM } from "./schema.js";
 import { join, type JoinOptions, type Session } from "./session.js";
+
+/** How to go into a room, and as whom. */
+export interface EnterOptions extends RoomOptions {
+  /** Name to be known by; default: a random one. */
+  readonly peer?: string | undefined;
+  /** Resume token of an earlier session of the same peer. */
+  readonly resume?: string | undefined;
+  /** Made by the realm's own server. */
+  readonly serverToken?: string | undefined;
+}
 
 /**
  * Makes calls.
@@ -19,6 +31,7 @@ import { join, type JoinOptions, type Session } from "./session.js";
 export class Client {
   readonly #sessions: Session[] = [];
   readonly #calls: Call[] = [];
+  readonly #rooms: Room[] = [];
 
   /** @throws ConfigError if a setting is missing or malformed. */
   constructor(readonly config: Config) {
@@ -50,6 +63,33 @@ export class Client {
     });
   }
 
+  /**
+   * Go into a room; see {@link Room.enter}. What rooms need is loaded when the first is entered.
+   *
+   * @param name of the room; default: `main`.
+   */
+  async enter(name: string = DEFAULT_ROOM, options: EnterOptions = {}): Promise<Room> {
+    const { peer, resume, serverToken, signal } = options;
+    const [{ Room }, session] = await Promise.all([
+      import("./room.js"),
+      this.join({ room: name, peer, resume, serverToken, signal }),
+    ]);
+    const room = await Room.enter(session, name, {
+      ...options,
+      onRoom: (made) => {
+        this.#rooms.push(made);
+        options.onRoom?.(made);
+      },
+    });
+    return room;
+  }
+
+  /** See who is in a room without going in; see {@link Room.look}. */
+  async look(name: string = DEFAULT_ROOM): Promise<RoomView> {
+    const [{ Room }, session] = await Promise.all([import("./room.js"), this.join({ room: name })]);
+    return await Room.look(session, name);
+  }
+
   #keep(options: CallOptions): (call: Call) => void {
     return (call) => {
       this.#calls.push(call);
@@ -64,14 +104,16 @@ export class Client {
     return total;
   }
 
-  /** End every call, close every session. */
+  /** End every call, leave every room, close every session. */
   async close(): Promise<void> {
+    await Promise.all(this.#rooms.splice(0).map((room) => room.leave()));
     await Promise.all(this.#calls.splice(0).map((call) => call.close()));
     await Promise.all(this.#sessions.splice(0).map((session) => session.close()));
   }
 
-  /** Hang up from a page that is being closed: call it on `pagehide`. */
+  /** Hang up and leave from a page that is being closed: call it on `pagehide`. */
   abandon(): void {
     for (const call of this.#calls.splice(0)) call.abandon();
+    for (const room of this.#rooms.splice(0)) room.abandon();
   }
 }

@@ -205,9 +205,7 @@ export class Database {
 
   #query(asked: Where): Query {
     const place = collection(this.#firestore, asked.collection);
-    return asked.field === undefined
-      ? place
-      : query(place, where(asked.field, "==", asked.value));
+    return asked.field === undefined ? place : query(place, where(asked.field, "==", asked.value));
   }
 
   /** Listen to a document; close the listener when done. */

@@ -249,6 +249,17 @@ export class Link extends Emitter<LinkEvents> {
     return true;
   }
 
+  /** Send no more of a track; its section stays for another. */
+  async removeTrack(track: MediaStreamTrack): Promise<void> {
+    const { connection } = this;
+    for (const [kind, sent] of connection.sending) {
+      if (sent === track) connection.sending.delete(kind);
+    }
+    const sender = connection.pc.getSenders().find((one) => one.track === track);
+    if (!sender) return;
+    await sender.replaceTrack(null);
+  }
+
   /**
    * Offer what has changed (offerer only); one at a time.
    *

@@ -81,6 +81,9 @@ interface Joined {
   readonly call: string | null;
   readonly resume: string;
   readonly iceServers: unknown;
+  readonly connect?: unknown;
+  readonly capacity?: unknown;
+  readonly data?: unknown;
 }
 
 /** One incarnation of a peer: its identity, its token, its database. Close it when done. */
@@ -92,6 +95,11 @@ export class Session {
   /** The ID token, kept for what a closing page still has to do. */
   token = "";
   resume = "";
+  /** What a room made by this peer must say, if the key has a word in it. */
+  connect: "all" | "none" | null = null;
+  capacity: number | null = null;
+  /** The server-made token's `data` as JSON text, if there is any. */
+  data: string | null = null;
 
   #renewal: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -151,6 +159,11 @@ export class Session {
     return await me.#begin(me.#know(user), options.signal);
   }
 
+  /** Whether `join` made it, and not an open realm. */
+  get keyed(): boolean {
+    return this.asked !== null;
+  }
+
   /** The server's time, in Unix seconds. */
   now(): number {
     return Date.now() / 1000 + this.offsetSeconds;
@@ -196,6 +209,10 @@ export class Session {
 
   async #take(joined: Joined): Promise<void> {
     this.resume = joined.resume;
+    const { connect, capacity, data } = joined;
+    this.connect = connect === "all" || connect === "none" ? connect : null;
+    this.capacity = typeof capacity === "number" ? capacity : null;
+    this.data = typeof data === "string" ? data : null;
     this.iceServers = iceServers(this.config, joined.iceServers);
     await this.#know(await signIn(signInWithCustomToken(this.auth, joined.token)));
   }

@@ -1,0 +1,181 @@
+"""Rooms of the web SDK: pages with one another, and with Python peers."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.remains import CLEAN_SECONDS, remains
+from google.cloud.firestore import Client as Owner
+from playwright.sync_api import Browser, Page
+
+from firertc.suite import LocalSuite, Seeds
+
+from .conftest import Run
+from .screen import open_blank
+from .test_sdk import config
+
+STEP_MILLISECONDS = 20_000
+
+MESHED = "() => Object.values(rooms)[0]?.room.links.size === 9"
+HEARD_NINE = """() =>
+  Object.values(rooms)[0].log.filter(([event]) => event === "message").length === 9"""
+
+# What the tests do in a page: rooms by the name of who is in.
+ROOMS = """
+window.rooms = {};
+window.enter = async (config, who, name, options = {}) => {
+  const client = new firertc.Client(config);
+  const log = [];
+  const { resume, ...others } = options;
+  const room = await client.enter(name, {
+    ...others,
+    ...(resume && { resume }),
+    data: { name: who },
+    media: () => ({ receiving: [] }),
+    onRoom: (made) => {
+      for (const event of ["joined", "left", "updated"]) {
+        made.on(event, (peer) => log.push([event, peer.data?.name ?? null]));
+      }
+      made.on("message", ({ body }) => log.push(["message", body]));
+      made.on("broadcast", ({ body, isPrivate }) => log.push(["broadcast", body, isPrivate]));
+      made.on("locked", () => log.push(["locked"]));
+      made.on("unlocked", () => log.push(["unlocked"]));
+      made.on("removed", (reason) => log.push(["removed", reason]));
+      made.on("lost", (error) => log.push(["lost", error.code]));
+      made.on("unlinked", ({ end }) => log.push(["unlinked", end.reason]));
+    },
+  });
+  rooms[who] = { client, room, log };
+  return room.session.peer;
+};
+window.codeOf = (promise) => promise.then(() => "settled", (error) => error.code ?? String(error));
+null;
+"""
+
+
+@pytest.fixture
+def page(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Page]:
+    """A page with the SDK and nothing else."""
+    with _page(browser, script, suite) as opened:
+        yield opened
+
+
+class _page:
+    """A page in a context of its own; no error may show in its console."""
+
+    def __init__(self, browser: Browser, script: Path, suite: LocalSuite) -> None:
+        self.context = browser.new_context()
+        self.errors: list[str] = []
+        self.suite = suite
+        self.script = script
+
+    def __enter__(self) -> Page:
+        opened = self.context.new_page()
+        opened.set_default_timeout(STEP_MILLISECONDS)
+        opened.on("pageerror", lambda error: self.errors.append(str(error)))
+        open_blank(opened, self.suite.addresses.hosting)
+        opened.add_script_tag(path=self.script)
+        opened.evaluate(ROOMS)
+        return opened
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+        assert self.errors == []
+
+
+@pytest.fixture
+def settings(suite: LocalSuite, realm: Seeds) -> dict[str, Any]:
+    """A page's settings in the test's own realm."""
+    return config(suite) | {"key": realm.key}
+
+
+def enter(page: Page, settings: dict[str, Any], who: str, room: str, **options: Any) -> str:
+    """Let somebody come in; its peer id."""
+    call = "([c, w, r, o]) => enter(c, w, r, o)"
+    peer: str = page.evaluate(call, [settings, who, room, options])
+    return peer
+
+
+def wait_log(page: Page, who: str, entry: list[Any]) -> None:
+    """Wait until something was told to somebody."""
+    page.wait_for_function(
+        "([w, e]) => rooms[w].log.some((one) => JSON.stringify(one) === e)",
+        arg=[who, _json(entry)],
+        polling=50,
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+@pytest.fixture
+def name() -> str:
+    """A room of the test's own."""
+    return f"room-{secrets.token_hex(4)}"
+
+
+def test_ten_at_once(
+    browser: Browser, script: Path, suite: LocalSuite, settings: dict[str, Any], name: str
+) -> None:
+    # Each in a context of its own: a browser opens six connections to one host, and each
+    # listening client keeps one.
+    with ExitStack() as stack:
+        pages = [stack.enter_context(_page(browser, script, suite)) for _ in range(10)]
+        began = time.monotonic()
+        for number, page in enumerate(pages):
+            # All begin before any has ended.
+            page.evaluate(
+                "([c, w, r]) => { void enter(c, w, r, { connect: 'all' }); }",
+                [settings, f"p{number}", name],
+            )
+        for page in pages:
+            page.wait_for_function(MESHED)
+        seconds = time.monotonic() - began
+        operations = [
+            page.evaluate("Object.values(Object.values(rooms)[0].client.operations)")
+            for page in pages
+        ]
+        print(f"ten pages at once, 45 links: {seconds:.2f} s")
+        print("operations of each:", [sum(one) for one in operations])
+        for page in pages:
+            page.evaluate("Object.values(rooms)[0].room.send('hello')")
+        for page in pages:
+            page.wait_for_function(HEARD_NINE)
+            log = page.evaluate("Object.values(rooms)[0].log")
+            assert [entry for entry in log if entry[0] == "unlinked"] == []
+            assert len([entry for entry in log if entry[0] == "joined"]) == 9
+
+
+def test_a_page_and_python(
+    page: Page, settings: dict[str, Any], name: str, firertc: Run, realm: Seeds
+) -> None:
+    python = firertc("room", "join", name, "--json", "--chat", "--key", realm.key)
+    python.wait_for("entered")
+    enter(page, settings, "page", name, connect="all")
+    page.wait_for_function("() => rooms.page.room.links.size === 1")
+    page.evaluate("rooms.page.room.send('from the page')")
+    assert python.wait_for("message")["body"] == "from the page"
+    python.say("from python")
+    wait_log(page, "page", ["message", "from python"])
+
+
+def test_nothing_is_left(
+    page: Page, settings: dict[str, Any], name: str, realm: Seeds, admin_sync: Owner
+) -> None:
+    for who in ("one", "two"):
+        enter(page, settings, who, name, connect="all")
+    page.wait_for_function("() => rooms.one.room.links.size === 1")
+    page.evaluate("async () => { await rooms.one.client.close(); await rooms.two.client.close(); }")
+    give_up = time.monotonic() + CLEAN_SECONDS
+    # The room itself is deleted by the functions.
+    while left := remains(admin_sync, realm.realm):
+        assert time.monotonic() < give_up, left
+        time.sleep(0.1)
