@@ -55,6 +55,8 @@ export class Link extends Emitter<LinkEvents> {
   rttSeconds: number | null = null;
   /** What the other side sends. */
   readonly tracks: MediaStreamTrack[] = [];
+  /** The same as one stream, which stays whatever becomes of the tracks. */
+  readonly stream = new MediaStream();
   /** Which kinds the other side has muted. */
   muted: Readonly<Record<string, boolean>> = {};
 
@@ -89,6 +91,7 @@ export class Link extends Emitter<LinkEvents> {
     connection.pc.addEventListener("track", ({ track }) => {
       if (this.tracks.includes(track)) return;
       this.tracks.push(track);
+      this.stream.addTrack(track);
       this.emit("track", track);
     });
     connection.pc.addEventListener("connectionstatechange", () => {
