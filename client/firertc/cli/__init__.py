@@ -14,6 +14,9 @@ from ..errors import EXIT_FAILED, FireRTCError
 COMMANDS: Final = {
     "call": ("call", "Call somebody: at a code, or a peer of a room."),
     "answer": ("call", "Answer a call: at a code, or as a peer of a room."),
+    "send": ("send", "Send files and folders: at a code, or to a room."),
+    "receive": ("receive", "Receive files, by the sender's code or in a room."),
+    "pipe": ("pipe", "Connect two terminals' standard input and output."),
     "room": ("room", "Be in a room with everybody linked to everybody: room join NAME."),
     "up": ("suite", "Start the local suite: Firestore, Auth, functions, hosting."),
     "down": ("suite", "Stop the local suite."),

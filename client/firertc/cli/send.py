@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -246,10 +246,13 @@ class Sending:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
+        def is_lost(error: Exception) -> None:
+            if not lost.done():
+                lost.set_exception(error)
+
         def register(room: Room) -> None:
             room.on("link", linked)
-            room.on("lost", lambda error: lost.done() or lost.set_exception(error))
-            room.on("removed", lambda reason: None)
+            room.on("lost", is_lost)
 
         client = Client(self.screen.config, server_token=os.environ.get("FIRERTC_SERVER_TOKEN"))
         client.on_outage = self.screen.outage
@@ -264,9 +267,10 @@ class Sending:
             if room.connect != "all":
                 raise ConfigError(f"The room {name!r} doesn't link its peers: use another.")
             self.screen.event("waiting", f"waiting for receivers in room {name!r}…", room=name)
-            done = asyncio.ensure_future(enough.wait())
+            done = asyncio.create_task(enough.wait())
             try:
-                await asyncio.wait({done, lost}, return_when=asyncio.FIRST_COMPLETED)
+                waiting: set[asyncio.Future[Any]] = {done, lost}
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 if not done.done():
                     lost.result()
             finally:
