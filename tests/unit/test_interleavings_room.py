@@ -504,11 +504,10 @@ class Rooms(RuleBasedStateMachine):
         :returns: False if nothing does.
         """
         alive = {peer.session for peer in self.peers.values()}
-        if {card[0] for card in self.now.cards.values()} - alive:
-            # In this calm the ghosts go when all who come are in.
-            if all(peer.inside for peer in self.peers.values()):
-                self.sweep()
-                return True
+        ghosts = {card[0] for card in self.now.cards.values()} - alive
+        if ghosts and all(peer.inside for peer in self.peers.values()):
+            self.sweep()
+            return True
         for peer in self.peers.values():
             if not peer.inside:
                 self.come_in(peer, False)
