@@ -1,0 +1,128 @@
+"""The conference page: several browsers and a Python process in one room."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from firertc.suite import LocalSuite, Seeds
+
+from .conference import ConferencePage
+from .conftest import Run
+
+GONE_MILLISECONDS = 6_000
+SCRIPT = "<img src=x onerror=alert(1)>"
+
+OpenConference = Callable[..., ConferencePage]
+
+
+@pytest.fixture
+def room() -> str:
+    """A room of the test's own."""
+    return f"meeting-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def conference(
+    pages: Path, suite: LocalSuite, browser: Browser, realm: Seeds, room: str
+) -> Iterator[OpenConference]:
+    """Opens the page; at the end no page may have complained."""
+    opened: list[ConferencePage] = []
+
+    def open_it(fragment: str = "") -> ConferencePage:
+        address = f"{suite.addresses.hosting}/conference?key={realm.key}&room={room}{fragment}"
+        page = ConferencePage.open(browser, address)
+        opened.append(page)
+        return page
+
+    yield open_it
+    complaints = [line for page in opened for line in page.complaints]
+    for page in opened:
+        page.page.context.close()
+    assert complaints == []
+
+
+def test_three_people(conference: OpenConference) -> None:
+    people = {name: conference() for name in ("Ada", "Grace", "Linus")}
+    for name, page in people.items():
+        page.join(name)
+        page.wait_until_in()
+    for name, page in people.items():
+        for other in people:
+            if other != name:
+                page.wait_for_picture(other)
+    ada, grace, linus = people.values()
+    ada.say("hello all")
+    for page in (grace, linus):
+        page.expect_line("Ada hello all")
+    grace.button("Microphone on").click()
+    expect(ada.tile("Grace").locator(".state")).to_have_text("microphone off")
+    # The tone of the fake microphone is loud enough to be somebody speaking.
+    expect(ada.tile("Linus")).to_have_class("tile speaking")
+    linus.close()
+    for page in (ada, grace):
+        expect(page.tile("Linus")).to_have_count(0, timeout=GONE_MILLISECONDS)
+        page.expect_line("Linus left")
+    grace.button("Leave").click()
+    grace.wait_for_view("ended")
+    expect(ada.tile("Grace")).to_have_count(0, timeout=GONE_MILLISECONDS)
+
+
+def test_the_screen_goes_to_everybody(conference: OpenConference) -> None:
+    sharing, watching, late = conference(), conference(), conference()
+    sharing.join("Ada", camera=False)
+    watching.join("Grace", camera=False)
+    for page in (sharing, watching):
+        page.wait_until_in()
+    expect(watching.tile("Ada")).to_have_class("tile dark")
+    sharing.button("Share screen").click()
+    expect(watching.tile("Ada")).to_have_class("tile")
+    late.join("Linus", camera=False)
+    late.wait_until_in()
+    expect(late.tile("Ada")).to_have_class("tile")
+
+
+def test_python_is_in_it(conference: OpenConference, firertc: Run, realm: Seeds, room: str) -> None:
+    page = conference()
+    page.join("Ada")
+    page.wait_until_in()
+    python = firertc(
+        *("room", "join", room, "--as", "robot", "--key", realm.key, "--play", "test", "--chat"),
+    )
+    python.wait_for("entered")
+    python.say("beep")
+    page.expect_line("beep")
+    page.say("go left")
+    assert python.wait_for("message")["body"] == "go left"
+    page.wait_for_picture("robot")
+
+
+def test_names_and_messages_stay_text(conference: OpenConference) -> None:
+    hostile, other = conference(), conference()
+    hostile.join(SCRIPT, camera=False)
+    hostile.wait_until_in()
+    other.join("Grace", camera=False)
+    other.wait_until_in()
+    expect(other.tile(SCRIPT)).to_have_count(1)
+    hostile.say(SCRIPT)
+    other.expect_line(SCRIPT)
+    assert other.page.locator("main img").count() == 0
+
+
+def test_a_passphrase(conference: OpenConference) -> None:
+    first, second, stranger = conference(), conference("#open%20sesame"), conference()
+    first.join("Ada", camera=False, passphrase="open sesame")
+    first.wait_until_in()
+    assert first.page.url.endswith("#open%20sesame")
+    second.join("Grace", camera=False)
+    second.wait_until_in()
+    second.say("hello")
+    first.expect_line("Grace hello")
+    stranger.join("Eve", camera=False)
+    expect(stranger.page.locator("#problem-text")).to_contain_text("passphrase")
+    stranger.join("Eve", camera=False, passphrase="open barley")
+    expect(stranger.page.locator("#problem-text")).to_contain_text("not this room's")
