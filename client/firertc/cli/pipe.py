@@ -124,13 +124,18 @@ async def _carry(channel: Channel) -> None:
                 raise ProtocolError("The other side said something that is no pipe's.")
         raise ChannelClosed("The other side ended before its data had.")
 
-    tasks = {asyncio.create_task(outward()), asyncio.create_task(inward())}
+    reading = asyncio.create_task(inward())
+    tasks = {asyncio.create_task(outward()), reading}
     try:
         await asyncio.gather(*tasks)
     except BrokenPipeError:
         # Whoever read our output has enough, as with any pipe.
         return
     except ChannelClosed:
+        has_all = reading.done() and not reading.cancelled() and reading.exception() is None
+        if has_all and channel.error is None:
+            # The other side closes the channel itself only when it has all, too.
+            return
         raise await _why(channel) from None
     finally:
         for task in tasks:
