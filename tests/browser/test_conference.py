@@ -93,7 +93,7 @@ def test_python_is_in_it(conference: OpenConference, firertc: Run, realm: Seeds,
     python = firertc(
         *("room", "join", room, "--as", "robot", "--key", realm.key, "--play", "test", "--chat"),
     )
-    python.wait_for("entered")
+    python.wait_for("linked")
     python.say("beep")
     page.expect_line("beep")
     page.say("go left")

@@ -32,6 +32,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 600,
-    rollupOptions: { input: ["call.html", "conference.html", "console.html"].map(at) },
+    rollupOptions: { input: ["call.html", "chat.html", "conference.html", "console.html"].map(at) },
   },
 });

@@ -5,6 +5,17 @@ import { Client, InsecureContext, type Kind, type Link, type Peer, type Room } f
 import { findProject } from "../project.js";
 import { Devices } from "../shared/devices.js";
 import {
+  addressOf,
+  lastName,
+  NAMELESS,
+  nameOf,
+  passphraseOfAddress,
+  rememberName,
+  rememberResume,
+  resumeOf,
+  roomOfAddress,
+} from "../shared/people.js";
+import {
   addMessage,
   addNotice,
   element,
@@ -18,10 +29,6 @@ import {
 import { canDoWithout, INSECURE, problemText } from "../shared/words.js";
 import { Speaking } from "./speaking.js";
 import { Tiles, type Tile } from "./tiles.js";
-
-const NAME_KEY = "firertc.name";
-const RESUME_KEY = "firertc.resume.";
-const NAMELESS = "Somebody";
 
 /** One stay in a room. */
 interface Stay {
@@ -43,7 +50,7 @@ async function join(withMedia: boolean): Promise<void> {
   try {
     if (!isSecureContext) throw new InsecureContext(INSECURE);
     const name = element("name", "input").value.trim() || NAMELESS;
-    localStorage.setItem(NAME_KEY, name);
+    rememberName(name);
     stay = { client: new Client(await findProject()), abort, devices, name, room: null };
     current = stay;
     await openDevices(stay, withMedia);
@@ -82,7 +89,7 @@ async function enter(stay: Stay): Promise<void> {
   const over = new Promise<string>((resolve) => {
     leave = resolve;
   });
-  const resume = sessionStorage.getItem(RESUME_KEY + name);
+  const resume = resumeOf(name);
   const room = await stay.client.enter(name, {
     connect: "all",
     data: { name: stay.name },
@@ -95,12 +102,12 @@ async function enter(stay: Stay): Promise<void> {
     ...(resume && { resume }),
   });
   stay.room = room;
-  if (room.session.resume) sessionStorage.setItem(RESUME_KEY + name, room.session.resume);
+  rememberResume(name, room.session.resume);
   stay.devices.carrier = carrierOf(room);
   stay.abort.signal.addEventListener("abort", () => {
     leave("You left the conference.");
   });
-  history.replaceState(null, "", address(name, passphrase));
+  history.replaceState(null, "", addressOf(name, passphrase));
   element("room-title", "h1").textContent = name;
   element("messages", "ol").replaceChildren();
   show("room");
@@ -114,13 +121,6 @@ async function enter(stay: Stay): Promise<void> {
 }
 
 // What happens in the room.
-
-function nameOf(peer: Peer): string {
-  const name = (peer.data as { name?: unknown } | null)?.name;
-  if (typeof name === "string" && name.trim()) return name.slice(0, 40);
-  // Programs are known by the id they chose; random ones say nothing.
-  return peer.id.startsWith("p-") ? NAMELESS : decodeId(peer.id);
-}
 
 function tileOf(peer: Peer): Tile {
   return tiles.tile(peer.id, nameOf(peer));
@@ -246,13 +246,6 @@ function showLock(room: Room): void {
   button.textContent = room.locked ? "Unlock room" : "Lock room";
 }
 
-function address(room: string, passphrase: string): string {
-  const query = new URLSearchParams(location.search);
-  query.set("room", room);
-  // Behind the hash it is not sent to any server.
-  return `${location.pathname}?${query.toString()}${passphrase && `#${encodeURIComponent(passphrase)}`}`;
-}
-
 // What a person does.
 
 async function change(act: (devices: Devices) => Promise<unknown>): Promise<void> {
@@ -301,11 +294,9 @@ function turn(kind: Kind): void {
 }
 
 function begin(): void {
-  const query = new URLSearchParams(location.search);
-  const name = query.get("room") ?? `room-${crypto.randomUUID().slice(0, 8)}`;
-  element("room", "input").value = name;
-  element("name", "input").value = localStorage.getItem(NAME_KEY) ?? "";
-  element("passphrase", "input").value = decodeURIComponent(location.hash.slice(1));
+  element("room", "input").value = roomOfAddress();
+  element("name", "input").value = lastName();
+  element("passphrase", "input").value = passphraseOfAddress();
 }
 
 function wire(): void {
@@ -346,6 +337,10 @@ function wire(): void {
   });
   window.addEventListener("pagehide", () => {
     current?.client.abandon();
+  });
+  // A page that the browser kept and shows again has left its room: it begins anew.
+  window.addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) location.reload();
   });
 }
 

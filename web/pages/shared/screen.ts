@@ -71,7 +71,11 @@ export function hideProblem(): void {
 }
 
 /** Add a line to the messages. */
-export function addMessage(from: string, text: string, kind: "you" | "they" = "they"): void {
+export function addMessage(
+  from: string,
+  text: string,
+  kind: "you" | "they" | "private" = "they",
+): void {
   const who = document.createElement("b");
   const what = document.createElement("span");
   who.textContent = from;
