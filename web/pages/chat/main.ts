@@ -133,7 +133,8 @@ function wireRoom(room: Room, over: (why: string) => void): void {
 }
 
 function hear(from: string, body: unknown): void {
-  const { text, private: alone } = (body ?? {}) as Partial<Said>;
+  // Programs say plain text, or whatever they like.
+  const { text = body, private: alone } = (body ?? {}) as Partial<Said>;
   const shown = typeof text === "string" ? text : JSON.stringify(body);
   addMessage(from, shown, alone === true ? "private" : "they");
 }
