@@ -18,6 +18,7 @@ import {
   writeBatch,
   type Firestore,
   type Query,
+  type QueryDocumentSnapshot,
 } from "firebase/firestore";
 
 import type { Config } from "./config.js";
@@ -182,12 +183,18 @@ export class Database {
         if (first && snapshot.metadata.fromCache) return;
         const changed = new Map<string, Fields>();
         const removed: string[] = [];
-        for (const { type, doc: document } of snapshot.docChanges({
-          includeMetadataChanges: true,
-        })) {
-          if (type === "removed") removed.push(document.ref.path);
-          else if (!document.metadata.hasPendingWrites) {
-            changed.set(document.ref.path, document.data());
+        const take = (document: QueryDocumentSnapshot): void => {
+          if (document.metadata.hasPendingWrites) return;
+          changed.set(document.ref.path, document.data());
+        };
+        // Changes count from the last snapshot, which may be one of the cache that was passed over.
+        if (first) snapshot.docs.forEach(take);
+        else {
+          for (const { type, doc: document } of snapshot.docChanges({
+            includeMetadataChanges: true,
+          })) {
+            if (type === "removed") removed.push(document.ref.path);
+            else take(document);
           }
         }
         this.operations.reads += first ? Math.max(0, changed.size - 1) : changed.size;

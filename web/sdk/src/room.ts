@@ -555,9 +555,11 @@ export class Room extends Membership {
       this.#takenOver = true;
       this.#end(new SessionExpired("The same peer came in again, elsewhere: this one is out."));
     } else if (me && ours) {
+      const first = !this.#seated;
       this.#seated = true;
       void this.#broadcasts.handOn();
-      if (what === "updated") this.tell("updated", me);
+      // Now we are seen by all, ourselves among them.
+      if (first || what === "updated") this.tell("updated", me);
     }
   }
 
