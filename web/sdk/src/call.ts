@@ -5,6 +5,7 @@
  * called; whoever comes with the code reads the offer and answers it: one read, one hop, connected.
  */
 
+import type { Carrier } from "./carrier.js";
 import { Connection, isComplete, type Kind } from "./connection.js";
 import type { Change, Listener } from "./database.js";
 import {
@@ -17,7 +18,9 @@ import {
   Rejected,
 } from "./errors.js";
 import { Link, type LinkEnd, type Side } from "./link.js";
-import { NEXT_STATES, offererStep, type CallState } from "./negotiation.js";
+import { mendOneOff } from "./mending.js";
+import { NEXT_STATES, offererStep, UNREACHABLE_SECONDS, type CallState } from "./negotiation.js";
+import type { Mode } from "./repair.js";
 import {
   LEASE_SLACK_SECONDS,
   oneOffPath,
@@ -28,7 +31,7 @@ import { newCode, normalizeCode, stretch, type Seal } from "./sealing.js";
 import type { Session } from "./session.js";
 import { CallDocument, unknownCode, type Part, type Terms } from "./signaling.js";
 import { Timing } from "./timing.js";
-import { check, within, type Waiting } from "./waiting.js";
+import { check, sleep, within, type Waiting } from "./waiting.js";
 
 /** How long one waits at a code. */
 export const WAIT_SECONDS = 600;
@@ -37,7 +40,7 @@ export const WAIT_MOST_SECONDS = STANDING_OFFER_SECONDS;
 
 /** What a call carries. */
 export interface Media {
-  /** Tracks to send, one of a kind; default: none. */
+  /** Tracks to send; default: none. */
   readonly sending?: readonly MediaStreamTrack[] | undefined;
   /** The kinds wanted from the other side; default: both. */
   readonly receiving?: readonly Kind[] | undefined;
@@ -51,6 +54,15 @@ export interface CallOptions extends Waiting {
   /** Given the call before it connects, to hear of its tracks. */
   readonly onCall?: ((call: Call) => void) | undefined;
 }
+
+/** How a call repairs a link. @internal */
+export interface Repairing {
+  readonly link: Link;
+  readonly mode: Mode;
+}
+
+/** After an ICE restart: late candidates still go out for so long. */
+const RESTART_SECONDS = 1;
 
 /** How to wait at a code. */
 export interface WaitOptions extends CallOptions {
@@ -69,8 +81,11 @@ export class Call {
   /** Every state so far, in order. */
   readonly states: CallState[] = ["new"];
   readonly timing: Timing;
-  readonly connection: Connection;
   readonly link: Link;
+  /** Its session, once known. */
+  remoteSession = "";
+  /** Repairs of the link that are being made. @internal */
+  readonly repairs = new Set<Call>();
 
   /** Told of every state. */
   onState: ((state: CallState) => void) | undefined;
@@ -78,7 +93,12 @@ export class Call {
   #ours = false;
   /** Whether our description has all our candidates. */
   #complete = true;
+  readonly #repairing: Mode | null;
+  /** What a repair brings the link; else what the link ran on first. */
+  readonly #carrier: Carrier;
+  #expected: readonly [peer: string, session: string] | null = null;
 
+  /** @param repairing a link that broke: the call then only brings it another path. */
   constructor(
     readonly session: Session,
     readonly document: CallDocument,
@@ -87,16 +107,29 @@ export class Call {
     readonly code: string,
     options: CallOptions,
     timing = new Timing(),
+    repairing?: Repairing,
   ) {
     this.timing = timing;
     this.onState = options.onState;
-    const { sending, receiving } = options.media ?? {};
-    this.connection = new Connection({
-      iceServers: session.iceServers,
-      ...(sending && { sending }),
-      ...(receiving && { receiving }),
-    });
-    this.link = new Link(this.connection, side);
+    this.#repairing = repairing?.mode ?? null;
+    const { iceServers } = session;
+    if (!repairing) {
+      const { sending, receiving } = options.media ?? {};
+      this.link = new Link(new Connection({ iceServers, sending, receiving }), side);
+      this.#carrier = this.link.carrier;
+    } else {
+      const { link, mode } = repairing;
+      this.link = link;
+      this.#carrier =
+        mode === "restart"
+          ? link.carrier
+          : link.carry(new Connection({ iceServers, like: link.connection }));
+    }
+  }
+
+  /** The connection that is being made, or that the link runs on. */
+  get connection(): Connection {
+    return this.#repairing ? this.#carrier.connection : this.link.connection;
   }
 
   /** Peer id of the other side, once known. */
@@ -104,11 +137,37 @@ export class Call {
     return this.link.remote;
   }
 
+  /** Take an answer of this peer in this session only. @internal */
+  expect(peer: string, session: string): void {
+    this.#expected = [peer, session];
+  }
+
+  #know(peer: string, session: string): void {
+    if (this.#expected && (this.#expected[0] !== peer || this.#expected[1] !== session)) {
+      throw new AnsweredElsewhere("Somebody else answered in the other side's place.");
+    }
+    this.link.remote = peer;
+    this.remoteSession = session;
+  }
+
+  /** Wait until what is being made is open. */
+  async #opened(signal?: AbortSignal): Promise<void> {
+    if (!this.#repairing) await this.link.opened(undefined, signal);
+    else if (this.#repairing === "fresh") await this.#carrier.opened(UNREACHABLE_SECONDS, signal);
+    else {
+      const late = (): Error => new PeerGone("The restart opened no path.");
+      await within(this.link.settled(), UNREACHABLE_SECONDS, late, signal);
+      if (!this.#complete) await sleep(RESTART_SECONDS);
+    }
+  }
+
   // The waiting side.
 
   /** Make the offer, to be written with others in one commit; then {@link placed}. */
   async prepareOffer(terms: Terms): Promise<Change[]> {
-    const offer = await this.connection.offer();
+    const { connection } = this;
+    const restarts = this.#repairing === "restart";
+    const offer = await (restarts ? connection.restartOffer() : connection.offer());
     this.timing.mark("offer");
     this.#complete = offer.complete;
     this.#ours = true;
@@ -150,7 +209,7 @@ export class Call {
       const late = (): Error =>
         new NoAnswer(`Nobody answered within ${String(Math.round(seconds))} s.${again}`);
       const call = await within(this.#firstAnswer(listener), seconds, late, signal);
-      this.link.remote = call.to;
+      this.#know(call.to, call.toSession);
       this.timing.mark("answer read");
       this.#enter("connecting");
       const answer = await this.document.description("answer", call);
@@ -193,7 +252,8 @@ export class Call {
    * @throws DocumentMalformed if the offer can't be used.
    */
   async prepareAnswer(call: CallFields): Promise<Change> {
-    this.link.remote = call.from;
+    this.#know(call.from, call.fromSession);
+    if (this.#repairing === "restart") this.connection.restart();
     const answer = await this.connection.answer(await this.document.description("offer", call));
     // Kept until the description was there.
     await this.connection.addCandidates(await this.document.candidates("offer", call));
@@ -234,7 +294,7 @@ export class Call {
 
   /** Wait for the link while the other side's candidates come in. */
   async #open(listener: Listener | null, part: Part, signal?: AbortSignal): Promise<void> {
-    const opening = this.link.opened(undefined, signal);
+    const opening = this.#opened(signal);
     if (!listener) {
       await opening;
       return;
@@ -299,7 +359,9 @@ export class Call {
     if (this.state === "ended") return;
     this.#enter("ended");
     this.connection.stopTrickling();
-    await this.link.hangUp(reason);
+    if (!this.#repairing) await this.link.hangUp(reason);
+    else if (this.#repairing === "fresh") this.link.giveUp(this.#carrier);
+    else await this.connection.rollBack().catch(() => undefined); // it may be closed
     if (this.#ours) {
       this.#ours = false;
       await this.document.discard();
@@ -313,7 +375,8 @@ export class Call {
   abandon(): void {
     if (this.state === "ended") return;
     this.#enter("ended");
-    this.link.abandon();
+    for (const repair of this.repairs) repair.abandon();
+    if (!this.#repairing) this.link.abandon();
     if (this.#ours) this.document.discardOnExit();
     this.#ours = false;
   }
@@ -356,6 +419,7 @@ export async function waitAtCode(
   timing.mark("joined");
   const document = new CallDocument(session, oneOffPath(session.realm, seal.call), seal);
   const call = new Call(session, document, "offerer", code, options, timing);
+  mendOneOff(call);
   options.onCall?.(call);
   try {
     const seconds = Math.min(waitSeconds, WAIT_MOST_SECONDS) + LEASE_SLACK_SECONDS;
@@ -395,6 +459,7 @@ export async function comeWithCode(
   if (fields.answer) throw new AnsweredElsewhere("Somebody else answered this call first.");
   if (fields.leaseUntil < session.now()) throw unknownCode();
   const call = new Call(session, document, "answerer", normal, options, timing);
+  mendOneOff(call);
   options.onCall?.(call);
   try {
     await call.take(fields, signal);

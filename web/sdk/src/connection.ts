@@ -6,13 +6,16 @@
  */
 
 import { CHANNEL_ID, LABEL } from "./control.js";
-import { DocumentMalformed } from "./errors.js";
+import { ConfigError, DocumentMalformed, ProtocolError } from "./errors.js";
 import { CANDIDATE_BATCH_SECONDS, GATHER_GRACE_SECONDS } from "./negotiation.js";
+import { read, type Snapshot } from "./statistics.js";
 import { sleep } from "./waiting.js";
 
 /** A kind of media. */
 export type Kind = "audio" | "video";
 export const KINDS: readonly Kind[] = ["audio", "video"];
+/** Audio and video sections of one connection: each costs a transceiver for good. */
+const SECTIONS_MOST = 16;
 
 /** Once a candidate was found, others of the same kind follow within this. */
 const QUIET_SECONDS = 0.004;
@@ -27,43 +30,45 @@ export interface LocalDescription {
   readonly complete: boolean;
 }
 
-/** The network path that a connection found. */
-export interface Path {
-  /** `host`, `srflx`, `prflx` or `relay` (RFC 8445, section 5.1.1), the farthest of both ends. */
-  readonly kind: string;
-  readonly local: string;
-  readonly remote: string;
-  /** `ip:port` of the other side. */
-  readonly address: string;
-}
-
-/** What a connection has carried so far. */
-export interface Statistics {
-  readonly path: Path | null;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-}
-
 /** What a connection carries. */
 export interface ConnectionOptions {
   readonly iceServers: readonly RTCIceServer[];
   /** Tracks to send. */
-  readonly sending?: readonly MediaStreamTrack[];
+  readonly sending?: readonly MediaStreamTrack[] | undefined;
   /** The kinds wanted from the other side. */
-  readonly receiving?: readonly Kind[];
+  readonly receiving?: readonly Kind[] | undefined;
+  /**
+   * One that this is to take the place of: the same sections in the same order, with the same
+   * tracks.
+   */
+  readonly like?: Connection | undefined;
+}
+
+/** An audio or video section. */
+interface Section {
+  readonly kind: Kind;
+  /** What we send in it. */
+  readonly track: MediaStreamTrack | null;
+  /** As we would have it. */
+  readonly direction: RTCRtpTransceiverDirection;
 }
 
 /** A peer connection with the control channel on it. */
 export class Connection {
   readonly pc: RTCPeerConnection;
-  /** Tracks to send, by kind. */
-  readonly sending = new Map<Kind, MediaStreamTrack>();
+  /** Tracks to send that have no section yet. */
+  readonly waiting: MediaStreamTrack[];
   readonly receiving: ReadonlySet<Kind>;
   /** The control channel, from the first description on. */
   channel: RTCDataChannel | null = null;
   /** Told of the control channel when it is made. */
   onChannel: (channel: RTCDataChannel) => void = () => undefined;
 
+  /** The sections to make. */
+  #model: readonly Section[] | null;
+  /** The sections when they were last looked at: a closed connection has none. */
+  #sections: readonly Section[] = [];
+  readonly #limits: Map<Kind, number>;
   /** Candidates found after the description was made. */
   readonly #late: string[] = [];
   #described = false;
@@ -75,28 +80,36 @@ export class Connection {
   #batch: ReturnType<typeof setTimeout> | undefined;
   readonly #applied = new Set<string>();
 
-  constructor(options: ConnectionOptions) {
-    for (const track of options.sending ?? []) this.sending.set(track.kind as Kind, track);
-    this.receiving = new Set(options.receiving ?? KINDS);
-    this.pc = new RTCPeerConnection({
-      iceServers: [...options.iceServers],
-      bundlePolicy: "max-bundle",
-    });
+  constructor({ iceServers, sending = [], receiving, like }: ConnectionOptions) {
+    this.waiting = [...sending];
+    this.receiving = like?.receiving ?? new Set(receiving ?? KINDS);
+    this.#model = like?.sections() ?? null;
+    this.#limits = new Map(like ? like.#limits : []);
+    this.pc = new RTCPeerConnection({ iceServers: [...iceServers], bundlePolicy: "max-bundle" });
     this.pc.addEventListener("icecandidate", ({ candidate }) => {
       this.#onCandidate(candidate);
     });
   }
 
-  /** Make an offer with one section for each kind that is to be sent or received. */
+  /**
+   * Make an offer with one section for each track that is to be sent and each kind that is to be
+   * received, or with those of the connection that this one is like.
+   */
   async offer(): Promise<LocalDescription> {
-    for (const kind of KINDS) {
-      const track = this.sending.get(kind);
-      const receives = this.receiving.has(kind);
-      if (track) {
-        this.pc.addTransceiver(track, { direction: receives ? "sendrecv" : "sendonly" });
-      } else if (receives) {
-        this.pc.addTransceiver(kind, { direction: "recvonly" });
+    if (this.#model) {
+      for (const { kind, track, direction } of this.#model) {
+        this.pc.addTransceiver(track ?? kind, { direction });
       }
+      this.#model = null;
+    } else {
+      for (const kind of KINDS) {
+        const tracks = this.waiting.filter((track) => track.kind === kind);
+        for (const track of tracks) this.#addSection(track);
+        if (tracks.length === 0 && this.receiving.has(kind)) {
+          this.pc.addTransceiver(kind, { direction: "recvonly" });
+        }
+      }
+      this.waiting.length = 0;
     }
     this.#makeChannel();
     return await this.#describe(await this.pc.createOffer());
@@ -110,7 +123,7 @@ export class Connection {
   async answer(sdp: string): Promise<LocalDescription> {
     await this.#take("offer", sdp);
     this.#makeChannel();
-    await this.attach();
+    await this.#attach();
     return await this.#describe(await this.pc.createAnswer());
   }
 
@@ -121,6 +134,7 @@ export class Connection {
    */
   async accept(sdp: string): Promise<void> {
     await this.#take("answer", sdp);
+    await this.#applyLimits();
   }
 
   /** A fresh offer on the connection that exists. */
@@ -129,31 +143,224 @@ export class Connection {
     return this.pc.localDescription?.sdp ?? "";
   }
 
-  /** Put the tracks that wait to be sent on the sections that were offered, as far as they go. */
-  async attach(): Promise<void> {
-    for (const transceiver of this.pc.getTransceivers()) {
-      if (transceiver.currentDirection === "stopped") continue;
-      const kind = transceiver.receiver.track.kind as Kind;
-      const track = this.sending.get(kind);
-      if (track && !transceiver.sender.track && !this.sends(track)) {
-        await transceiver.sender.replaceTrack(track);
-      }
-      const receives = this.receiving.has(kind);
-      if (transceiver.sender.track) transceiver.direction = receives ? "sendrecv" : "sendonly";
-      else transceiver.direction = receives ? "recvonly" : "inactive";
-    }
-  }
-
-  /** Whether a section carries this track. */
-  sends(track: MediaStreamTrack): boolean {
-    return this.pc.getSenders().some((sender) => sender.track === track);
-  }
-
   #makeChannel(): void {
     if (this.channel) return;
     // After the media sections: that is the order aiortc wants, with all on one transport.
     this.channel = this.pc.createDataChannel(LABEL, { negotiated: true, id: CHANNEL_ID });
     this.onChannel(this.channel);
+  }
+
+  // ICE restarts.
+
+  /** The next description restarts ICE, and its candidates are found anew. */
+  restart(): void {
+    this.#described = false;
+    this.#gathered = false;
+    this.#hidden = false;
+    this.#late.length = 0;
+    this.#applied.clear();
+  }
+
+  /** Make an offer that restarts ICE. */
+  async restartOffer(): Promise<LocalDescription> {
+    this.restart();
+    return await this.#describe(await this.pc.createOffer({ iceRestart: true }));
+  }
+
+  /** An offer that nobody answered is taken back. */
+  async rollBack(): Promise<void> {
+    if (this.pc.signalingState !== "have-local-offer") return;
+    await this.pc.setLocalDescription({ type: "rollback" });
+  }
+
+  // Sections and tracks.
+
+  /** The audio and video sections, in order. */
+  sections(): readonly Section[] {
+    if (this.#model) return this.#model;
+    if (this.pc.signalingState !== "closed") {
+      this.#sections = this.pc.getTransceivers().map((each) => ({
+        kind: kindOf(each),
+        track: each.sender.track,
+        direction: each.direction,
+      }));
+    }
+    return this.#sections;
+  }
+
+  /** The tracks that are sent, or are to be. */
+  get tracks(): MediaStreamTrack[] {
+    return [...this.sections().flatMap(({ track }) => track ?? []), ...this.waiting];
+  }
+
+  /** Whether a track is sent, or is to be. */
+  sends(track: MediaStreamTrack): boolean {
+    return this.tracks.includes(track);
+  }
+
+  /** What the other side sends, by the number of its section. */
+  received(): Map<number, MediaStreamTrack> {
+    const tracks = new Map<number, MediaStreamTrack>();
+    this.pc.getTransceivers().forEach(({ receiver, currentDirection }, section) => {
+      if (currentDirection === "sendrecv" || currentDirection === "recvonly") {
+        tracks.set(section, receiver.track);
+      }
+    });
+    return tracks;
+  }
+
+  /** Put the tracks that wait to be sent on the sections that were offered, as far as they go. */
+  async #attach(): Promise<void> {
+    const model = this.#model ?? [];
+    this.#model = null;
+    for (const [number, transceiver] of this.pc.getTransceivers().entries()) {
+      if (transceiver.currentDirection === "stopped") continue;
+      const kind = kindOf(transceiver);
+      const known = model[number];
+      if (known?.kind === kind) await transceiver.sender.replaceTrack(known.track);
+      else if (!transceiver.sender.track) {
+        const at = this.waiting.findIndex((track) => track.kind === kind);
+        const [track] = at < 0 ? [] : this.waiting.splice(at, 1);
+        if (track) await transceiver.sender.replaceTrack(track);
+      }
+      transceiver.direction = this.#direction(transceiver);
+    }
+    await this.#applyLimits();
+  }
+
+  /**
+   * Send a track in a section that is idle, or in a new one; to be offered afterwards.
+   *
+   * @throws ConfigError if there are 16 sections.
+   */
+  async add(track: MediaStreamTrack): Promise<void> {
+    const idle = this.pc
+      .getTransceivers()
+      .find((each) => kindOf(each) === track.kind && !each.sender.track);
+    if (idle) {
+      await idle.sender.replaceTrack(track);
+      idle.direction = this.#direction(idle);
+    } else {
+      if (this.pc.getTransceivers().length >= SECTIONS_MOST) {
+        throw new ConfigError(
+          `A link has ${String(SECTIONS_MOST)} media sections at most: remove a track.`,
+        );
+      }
+      this.#addSection(track);
+    }
+    this.sections();
+  }
+
+  /**
+   * Make room for more tracks of the other side's, one for each; to be offered afterwards.
+   *
+   * @throws ProtocolError if that makes more than 16 sections.
+   */
+  makeRoom(kinds: readonly Kind[]): void {
+    const silent = ["sendonly", "inactive"];
+    const idle = this.pc
+      .getTransceivers()
+      .filter((each) =>
+        [each.direction, each.currentDirection ?? ""].some((d) => silent.includes(d)),
+      );
+    for (const kind of kinds) {
+      const at = idle.findIndex((each) => kindOf(each) === kind);
+      const [known] = at < 0 ? [] : idle.splice(at, 1);
+      if (known) known.direction = known.sender.track ? "sendrecv" : "recvonly";
+      else if (this.pc.getTransceivers().length >= SECTIONS_MOST) {
+        throw new ProtocolError(
+          `The other side wants more than ${String(SECTIONS_MOST)} media sections.`,
+        );
+      } else this.pc.addTransceiver(kind, { direction: "recvonly" });
+    }
+  }
+
+  /**
+   * Send a track no longer; to be offered afterwards.
+   *
+   * @returns false if it is not sent.
+   */
+  async remove(track: MediaStreamTrack): Promise<boolean> {
+    const at = this.waiting.indexOf(track);
+    if (at >= 0) {
+      this.waiting.splice(at, 1);
+      return false;
+    }
+    const transceiver = this.pc.getTransceivers().find(({ sender }) => sender.track === track);
+    if (!transceiver) return false;
+    await transceiver.sender.replaceTrack(null);
+    const receives = ["sendrecv", "recvonly"].includes(transceiver.direction);
+    transceiver.direction = receives ? "recvonly" : "inactive";
+    this.sections();
+    return true;
+  }
+
+  /**
+   * Send another track of the same kind in a track's place; nothing is negotiated.
+   *
+   * @param old default: the first of the new one's kind.
+   * @returns false if there is none such.
+   */
+  async replace(track: MediaStreamTrack, old?: MediaStreamTrack): Promise<boolean> {
+    const fits = (sent: MediaStreamTrack | null): boolean =>
+      sent !== null && sent.kind === track.kind && (!old || sent === old);
+    const at = this.waiting.findIndex(fits);
+    if (at >= 0) {
+      this.waiting[at] = track;
+      return true;
+    }
+    const sender = this.pc.getSenders().find((one) => fits(one.track));
+    if (!sender) return false;
+    await sender.replaceTrack(track);
+    this.sections();
+    return true;
+  }
+
+  /** The application's tracks flow here now; what the old one was given since this was made waits. */
+  takeOver(old: Connection): void {
+    for (const [kind, limit] of old.#limits) this.#limits.set(kind, limit);
+    const mine = this.tracks;
+    this.waiting.push(...old.tracks.filter((track) => !mine.includes(track)));
+  }
+
+  /**
+   * Bound what the encoders of a kind may take, in bits per second; null: as they please.
+   *
+   * @throws ConfigError if the number is not positive.
+   */
+  async limit(kind: Kind, bitsPerSecond: number | null): Promise<void> {
+    if (bitsPerSecond !== null && !(bitsPerSecond > 0)) {
+      throw new ConfigError("A bitrate is a positive number of bits per second, or null.");
+    }
+    if (bitsPerSecond === null) this.#limits.delete(kind);
+    else this.#limits.set(kind, bitsPerSecond);
+    await this.#applyLimits();
+  }
+
+  async #applyLimits(): Promise<void> {
+    for (const { sender } of this.pc.getTransceivers()) {
+      const kind = sender.track?.kind as Kind | undefined;
+      const limit = kind && this.#limits.get(kind);
+      const parameters = sender.getParameters();
+      if (parameters.encodings.every(({ maxBitrate }) => maxBitrate === limit)) continue;
+      for (const encoding of parameters.encodings) {
+        if (limit === undefined) delete encoding.maxBitrate;
+        else encoding.maxBitrate = limit;
+      }
+      // A section that is not negotiated yet takes none: they are applied again when it is.
+      await sender.setParameters(parameters).catch(() => undefined);
+    }
+  }
+
+  #addSection(track: MediaStreamTrack): void {
+    const receives = this.receiving.has(track.kind as Kind);
+    this.pc.addTransceiver(track, { direction: receives ? "sendrecv" : "sendonly" });
+  }
+
+  #direction(transceiver: RTCRtpTransceiver): RTCRtpTransceiverDirection {
+    const receives = this.receiving.has(kindOf(transceiver));
+    if (transceiver.sender.track) return receives ? "sendrecv" : "sendonly";
+    return receives ? "recvonly" : "inactive";
   }
 
   // Candidates.
@@ -266,50 +473,20 @@ export class Connection {
   }
 
   /** The path in use, and what it has carried. */
-  async statistics(): Promise<Statistics> {
-    const report = new Map<string, Record<string, unknown>>();
-    for (const [id, entry] of (await this.pc.getStats()).entries() as Iterable<
-      [string, Record<string, unknown>]
-    >) {
-      report.set(id, entry);
-    }
-    const entries = [...report.values()];
-    const transport = entries.find((entry) => entry["type"] === "transport");
-    const selected = transport?.["selectedCandidatePairId"];
-    const pair =
-      typeof selected === "string"
-        ? report.get(selected)
-        : entries.find((e) => e["type"] === "candidate-pair" && e["nominated"] === true);
-    const end = (name: string): Record<string, unknown> | undefined =>
-      report.get(String(pair?.[name]));
-    return {
-      path: pathOf(end("localCandidateId"), end("remoteCandidateId")),
-      bytesSent: Number(pair?.["bytesSent"] ?? 0),
-      bytesReceived: Number(pair?.["bytesReceived"] ?? 0),
-    };
+  async statistics(): Promise<Snapshot> {
+    return read(await this.pc.getStats());
   }
 
   /** End the connection. */
   close(): void {
     this.stopTrickling();
+    this.sections();
     this.pc.close();
   }
 }
 
-function pathOf(
-  local: Record<string, unknown> | undefined,
-  remote: Record<string, unknown> | undefined,
-): Path | null {
-  if (!local || !remote) return null;
-  const ends = [String(local["candidateType"]), String(remote["candidateType"])] as const;
-  const kind = ["relay", "srflx", "prflx"].find((word) => ends.includes(word)) ?? "host";
-  const { address, port } = remote as { address?: string; port?: number };
-  return {
-    kind,
-    local: ends[0],
-    remote: ends[1],
-    address: `${address ?? "?"}:${String(port ?? "?")}`,
-  };
+function kindOf(transceiver: RTCRtpTransceiver): Kind {
+  return transceiver.receiver.track.kind as Kind;
 }
 
 /** Whether a description says that no more candidates will come (RFC 8840, section 4.2). */

@@ -16,6 +16,11 @@ export class ConfigError extends FireRTCError {
   override readonly code: string = "bad-config";
 }
 
+/** More waits to be sent than is kept: wait until the other side has taken some of it. */
+export class TooMuch extends ConfigError {
+  override readonly code = "too-much";
+}
+
 /** A media source can't be had. */
 export class MediaError extends FireRTCError {
   override readonly code: string = "media-failed";
@@ -142,6 +147,30 @@ export class AnsweredElsewhere extends CallError {
 /** The other side vanished in the middle of a call. */
 export class PeerGone extends CallError {
   override readonly code = "peer-gone";
+}
+
+/** A request was not answered in time. */
+export class NoReply extends CallError {
+  override readonly code = "no-reply";
+}
+
+/** The other side answered a request with an error. */
+export class RequestRefused extends CallError {
+  override readonly code = "request-refused";
+
+  constructor(
+    /** Its code: `no-handler`, `failed`, `busy`, or one of the application's own. */
+    readonly reason: string,
+    /** What it said, for people. */
+    readonly text = "",
+  ) {
+    super(text || `The other side refused the request: ${JSON.stringify(reason)}.`);
+  }
+}
+
+/** A data channel is closed: nothing more can be sent on it. */
+export class ChannelClosed extends CallError {
+  override readonly code = "channel-closed";
 }
 
 /** Something that must answer does not. */

@@ -9,6 +9,7 @@ type Listener<T> = (value: T) => void;
  */
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
+  readonly #kept = new Map<keyof Events, unknown[]>();
 
   /**
    * Listen to an event.
@@ -18,9 +19,37 @@ export class Emitter<Events extends object> {
   on<Name extends keyof Events>(event: Name, listener: Listener<Events[Name]>): () => void {
     const those = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, those.add(listener));
+    queueMicrotask(() => {
+      this.listened(event);
+    });
     return () => {
       those.delete(listener);
     };
+  }
+
+  /** Listen to an event until it is told once. */
+  once<Name extends keyof Events>(event: Name, listener: Listener<Events[Name]>): () => void {
+    const off = this.on(event, (value) => {
+      off();
+      listener(value);
+    });
+    return off;
+  }
+
+  /** Somebody has begun to listen. */
+  protected listened(event: keyof Events): void {
+    const kept = this.#kept.get(event) ?? [];
+    while (kept.length > 0 && this.heard(event)) {
+      this.emit(event, kept.shift() as Events[typeof event]);
+    }
+  }
+
+  /** Tell who listens, or keep it, in order, until somebody does. */
+  protected handOn<Name extends keyof Events>(event: Name, value: Events[Name]): void {
+    const kept = this.#kept.get(event) ?? [];
+    this.#kept.set(event, kept);
+    kept.push(value);
+    this.listened(event);
   }
 
   /** Whether anybody listens. */

@@ -1,24 +1,42 @@
 /**
- * The live connection to one remote peer: control channel, heartbeat, messages, tracks added in
- * mid-call, goodbye. Once the control channel is open everything travels on it and the database is
- * left alone.
+ * The live connection to one remote peer: messages, requests, tracks, channels, goodbye; and its
+ * repair, when the path under it breaks. Once the control channel is open everything travels on it
+ * and the database is left alone.
  */
 
-import type { Connection, Kind, Path, Statistics } from "./connection.js";
-import { decode, encode, Inbox, Outbox, type Frame } from "./control.js";
-import { FireRTCError, PathUnreachable, PeerGone } from "./errors.js";
+import { Carrier } from "./carrier.js";
+import type { Channel } from "./channel.js";
+import { Channels, type ChannelOptions } from "./channels.js";
+import type { Connection, Kind } from "./connection.js";
+import type { Frame } from "./control.js";
+import { FireRTCError, PathUnreachable, PeerGone, ProtocolError } from "./errors.js";
 import { Emitter } from "./events.js";
-import { PING_SECONDS, pulse, UNREACHABLE_SECONDS, type Pulse } from "./negotiation.js";
-import { deferred, within, type Deferred } from "./waiting.js";
+import { Heartbeat } from "./heartbeat.js";
+import { Messages } from "./messages.js";
+import { UNREACHABLE_SECONDS, type Pulse } from "./negotiation.js";
+import { Renegotiation } from "./renegotiation.js";
+import { REPAIR_SECONDS } from "./repair.js";
+import type { RequestHandler } from "./requests.js";
+import { Rates, type Path, type Statistics } from "./statistics.js";
+import { Changes, deferred, within } from "./waiting.js";
 
 const GOODBYE_SECONDS = 1;
+/** How long a last word has to leave before its connection is closed. */
+const LAST_WORD_SECONDS = 0.05;
 const FLUSH_SECONDS = 10;
-const RENEGOTIATION_SECONDS = 10;
-const PINGS_KEPT = 10;
+const REQUEST_SECONDS = 10;
+/** What this side understands. */
+const CAN = ["restart", "channels", "requests", "files"] as const;
 
 /** The link's original offerer alone creates offers; the answerer asks. */
 export type Side = "offerer" | "answerer";
-export type LinkState = "connecting" | "open" | "closed";
+export type LinkState = "connecting" | "open" | "reconnecting" | "closed";
+
+/**
+ * Brings a broken link another connection ({@link Link.carry}), and is done when the link is open
+ * again or all is in vain.
+ */
+export type Mend = (link: Link) => Promise<void>;
 
 /** How a link ended. */
 export interface LinkEnd {
@@ -33,16 +51,24 @@ export interface LinkEnd {
 export interface LinkEvents {
   /** The control channel is open. */
   open: undefined;
-  /** User data; each once, in order, kept until somebody listens. */
+  /** User data; each once, in order, kept until somebody listens. Bytes come as `Uint8Array`. */
   message: unknown;
-  /** The other side sends a track. */
+  /** The other side opened a channel; kept until somebody listens. */
+  channel: Channel;
+  /** The other side sends a track; after a repair it comes as another one. */
   track: MediaStreamTrack;
+  /** The other side sends it no longer, or another came in its place. */
+  trackRemoved: MediaStreamTrack;
   /** Which of the other side's kinds are muted. */
   mute: Readonly<Record<string, boolean>>;
   /** How the other side's heart beats. */
   pulse: Pulse;
   /** The round trip of the latest ping, in seconds. */
   roundTrip: number;
+  /** The path broke (it fell silent, or failed), and another is looked for. */
+  reconnecting: "silent" | "failed";
+  /** It is open again; what was said meanwhile arrives. */
+  reconnected: undefined;
   closed: LinkEnd;
 }
 
@@ -53,74 +79,80 @@ export class Link extends Emitter<LinkEvents> {
   remote = "";
   /** Round trip of the latest ping. */
   rttSeconds: number | null = null;
-  /** What the other side sends. */
-  readonly tracks: MediaStreamTrack[] = [];
-  /** The same as one stream, which stays whatever becomes of the tracks. */
+  /** What the other side sends; it stays, its tracks change with the connection. */
   readonly stream = new MediaStream();
   /** Which kinds the other side has muted. */
   muted: Readonly<Record<string, boolean>> = {};
+  /** What the other side understands: `restart`, `channels`, `requests`, `files`. */
+  can: ReadonlySet<string> = new Set();
+  /** Repairs the link when its path breaks; null: then it ends. */
+  mend: Mend | null = null;
+  /** How long a repair may take before the link ends. */
+  repairSeconds = REPAIR_SECONDS;
+  /** The connection in use. @internal */
+  carrier: Carrier;
+  /** @internal */
+  readonly channels: Channels;
+  /** Whether the link has got another connection since it broke. @internal */
+  moved = false;
 
+  /** The one before, until something came on the one in use. */
+  #previous: Carrier | null = null;
+  readonly #coming = new Set<Carrier>();
   readonly #opened = deferred<undefined>();
   readonly #ended = deferred<LinkEnd>();
-  readonly #outbox = new Outbox();
-  readonly #inbox = new Inbox();
-  readonly #unheard: unknown[] = [];
-  readonly #answers = new Map<number, Deferred<string>>();
-  readonly #pings = new Map<number, number>();
-  #acknowledged = deferred<undefined>();
-  #negotiating: Promise<unknown> = Promise.resolve();
-  #generation = 0;
+  readonly #settled = new Changes();
+  readonly #messages: Messages;
+  readonly #renegotiation: Renegotiation;
+  readonly #heart: Heartbeat;
+  readonly #rates = new Rates();
+  readonly #received = new Map<number, MediaStreamTrack>();
+  #mute: Partial<Record<Kind, boolean>> = {};
   #pulse: Pulse = "alive";
-  #heard = 0;
-  #heartbeat: ReturnType<typeof setInterval> | undefined;
   #leaving: LinkEnd | null = null;
   #lastPath: Path | null = null;
+  #giveUp: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * @param connection negotiated by whoever makes the link.
    * @param side which side of it we are.
    */
   constructor(
-    readonly connection: Connection,
+    connection: Connection,
     readonly side: Side,
   ) {
     super();
-    connection.onChannel = (channel) => {
-      this.#wire(channel);
+    const say = (frame: Frame): void => {
+      this.say(frame);
     };
-    connection.pc.addEventListener("track", ({ track }) => {
-      if (this.tracks.includes(track)) return;
-      this.tracks.push(track);
-      this.stream.addTrack(track);
-      this.emit("track", track);
+    this.#messages = new Messages(say, (body) => {
+      this.handOn("message", body);
     });
-    connection.pc.addEventListener("connectionstatechange", () => {
-      if (connection.pc.connectionState === "failed") this.#fail(false);
+    this.#heart = new Heartbeat(
+      say,
+      (pulse) => {
+        this.#judge(pulse);
+      },
+      (seconds) => {
+        this.rttSeconds = seconds;
+        this.emit("roundTrip", seconds);
+      },
+    );
+    this.#renegotiation = new Renegotiation(this);
+    this.channels = new Channels(this, (channel) => {
+      this.handOn("channel", channel);
     });
+    this.carrier = this.#carrierOf(connection);
   }
 
-  override on<Name extends keyof LinkEvents>(
-    event: Name,
-    listener: (value: LinkEvents[Name]) => void,
-  ): () => void {
-    const off = super.on(event, listener);
-    if (event === "message")
-      queueMicrotask(() => {
-        this.#catchUp();
-      });
-    return off;
+  /** The connection in use. */
+  get connection(): Connection {
+    return this.carrier.connection;
   }
 
-  #wire(channel: RTCDataChannel): void {
-    channel.addEventListener("open", () => {
-      this.#onOpen();
-    });
-    channel.addEventListener("message", ({ data }) => {
-      this.#onText(data);
-    });
-    channel.addEventListener("close", () => {
-      this.#fail(true);
-    });
+  /** What the other side sends. */
+  get tracks(): readonly MediaStreamTrack[] {
+    return [...this.#received.values()];
   }
 
   // Opening and ending.
@@ -136,6 +168,16 @@ export class Link extends Emitter<LinkEvents> {
     await within(this.#opened.promise, seconds, late, signal);
   }
 
+  /**
+   * Wait until the link is open, if it is being repaired.
+   *
+   * @throws PeerGone if it has ended, or has not opened yet.
+   */
+  async settled(): Promise<void> {
+    while (this.state === "reconnecting") await this.#settled.next();
+    if (this.state !== "open") throw new PeerGone("The link is not open.");
+  }
+
   /** Wait until the link has ended, and say how. */
   async closed(): Promise<LinkEnd> {
     return await this.#ended.promise;
@@ -147,7 +189,7 @@ export class Link extends Emitter<LinkEvents> {
     if (this.state === "open") {
       await this.flush(GOODBYE_SECONDS).catch(() => undefined);
       this.#leaving = end;
-      this.#send({ t: "bye", reason });
+      this.say({ t: "bye", reason });
       // The other side closes on a goodbye, which closes the channel here.
       const late = (): Error => new PeerGone("No goodbye came back.");
       await within(this.#ended.promise, GOODBYE_SECONDS, late).catch(() => undefined);
@@ -157,7 +199,7 @@ export class Link extends Emitter<LinkEvents> {
 
   /** Say goodbye from a page that is being closed: nothing can be waited for. */
   abandon(reason = "hangup"): void {
-    this.#send({ t: "bye", reason });
+    this.say({ t: "bye", reason });
     this.#finish({ reason, byRemote: false });
   }
 
@@ -166,34 +208,45 @@ export class Link extends Emitter<LinkEvents> {
     this.#finish({ reason, byRemote: false });
   }
 
-  #fail(byRemote: boolean): void {
-    this.#finish(this.#leaving ?? { reason: "failed", byRemote });
-  }
-
-  #finish(end: LinkEnd): void {
+  #finish(end: LinkEnd, lastWord = false): void {
     if (this.state === "closed") return;
     this.state = "closed";
-    clearInterval(this.#heartbeat);
+    clearTimeout(this.#giveUp);
+    this.#heart.stop();
     if (!this.#opened.settled()) this.#opened.reject(new PathUnreachable(NO_PATH));
-    const gone = new PeerGone("The link ended.");
-    for (const answer of this.#answers.values()) answer.reject(gone);
-    this.#acknowledged.resolve(undefined);
+    this.#renegotiation.close();
+    this.#messages.end();
+    this.channels.close();
     this.#ended.resolve(end);
-    this.connection.close();
+    this.#settled.tell();
+    const carriers = [this.carrier, ...this.#coming, ...(this.#previous ? [this.#previous] : [])];
+    const drop = (): void => {
+      for (const carrier of carriers) carrier.drop();
+    };
+    if (lastWord) setTimeout(drop, LAST_WORD_SECONDS * 1000);
+    else drop();
     this.emit("closed", end);
   }
 
-  // Messages.
+  /** The other side makes no sense: tell it, or it would wait for a repair. */
+  #refuse(): void {
+    const reason = "protocol-error";
+    this.say({ t: "bye", reason });
+    this.#finish({ reason, byRemote: true }, true);
+  }
+
+  // Messages and requests.
 
   /**
-   * Send user data: any JSON value of at most 60,000 bytes.
+   * Send user data: any JSON value of at most 60,000 bytes, or a `Uint8Array` (or `ArrayBuffer`) of
+   * at most 45,000. While the link is being repaired it waits, and arrives afterwards.
    *
    * @throws ConfigError if it is no such value.
-   * @throws PeerGone if the link has ended.
+   * @throws TooMuch if 16 MiB wait to be confirmed.
+   * @throws PeerGone if the link has ended, or has not opened yet.
    */
   send(body: unknown): void {
-    if (this.state !== "open") throw new PeerGone("Nothing can be sent: the link is not open.");
-    this.#send(this.#outbox.add(body));
+    this.#messages.say(body);
   }
 
   /**
@@ -202,22 +255,61 @@ export class Link extends Emitter<LinkEvents> {
    * @throws PeerGone if it doesn't in time.
    */
   async flush(seconds = FLUSH_SECONDS, signal?: AbortSignal): Promise<void> {
-    const { last } = this.#outbox;
-    const late = (): Error => new PeerGone("The other side doesn't confirm what was sent.");
-    const end = Date.now() + seconds * 1000;
-    while ((this.#outbox.waiting[0]?.n ?? Infinity) <= last) {
-      if (this.state === "closed") {
-        throw new PeerGone("The link ended before everything had arrived.");
-      }
-      this.#acknowledged = deferred();
-      const left = Math.max(0, end - Date.now()) / 1000;
-      await within(this.#acknowledged.promise, left, late, signal);
-    }
+    await this.#messages.flush(seconds, signal);
+  }
+
+  /**
+   * Ask the other side something, answered by its {@link onRequest}.
+   *
+   * @param body as for {@link send}.
+   * @returns the reply's body.
+   * @throws NoReply if none comes in time.
+   * @throws RequestRefused if the other side has no handler, or its handler failed or refused.
+   * @throws PeerGone if the link ends, or has ended.
+   */
+  async request(body: unknown, seconds = REQUEST_SECONDS, signal?: AbortSignal): Promise<unknown> {
+    return await this.#messages.requests.ask(body, seconds, signal);
+  }
+
+  /** Answers the other side's requests. */
+  get onRequest(): RequestHandler | null {
+    return this.#messages.requests.handler;
+  }
+
+  set onRequest(handler: RequestHandler | null) {
+    this.#messages.requests.handler = handler;
+  }
+
+  /** Send a frame on the connection in use. @internal */
+  say(frame: Frame): void {
+    this.carrier.send(frame);
   }
 
   /** Tell the other side which of our kinds are silent on purpose: `mute({ audio: true })`. */
   mute(kinds: Readonly<Partial<Record<Kind, boolean>>>): void {
-    this.#send({ t: "mute", kinds });
+    this.#mute = { ...this.#mute, ...kinds };
+    this.#sayMute();
+  }
+
+  #sayMute(): void {
+    const said = Object.entries(this.#mute);
+    if (said.length > 0) this.say({ t: "mute", kinds: Object.fromEntries(said) });
+  }
+
+  // Channels.
+
+  /**
+   * Open a data channel of one's own; the other side gets the event `channel`.
+   *
+   * @param label any text of at most 1,024 bytes; need not be unique.
+   * @throws ConfigError if that is no channel.
+   * @throws PeerGone if the link ends, has ended, or has not opened yet.
+   */
+  async openChannel(label: string, options: ChannelOptions = {}): Promise<Channel> {
+    if (this.state !== "open" && this.state !== "reconnecting") {
+      throw new PeerGone("No channel can be opened: the link is not open.");
+    }
+    return await this.channels.open(label, options);
   }
 
   // Tracks.
@@ -226,41 +318,43 @@ export class Link extends Emitter<LinkEvents> {
    * Send one more track, on the connection that exists.
    *
    * @throws PeerGone if the other side doesn't answer.
+   * @throws ConfigError if it is sent already, or the link has 16 media sections.
    */
   async addTrack(track: MediaStreamTrack): Promise<void> {
-    const { connection } = this;
-    if (this.side === "offerer") {
-      connection.pc.addTrack(track);
-      await this.renegotiate();
-    } else {
-      const kind = track.kind as Kind;
-      connection.sending.set(kind, track);
-      this.#send({ t: "want", kinds: [kind] });
-    }
+    await this.#renegotiation.add(track);
+  }
+
+  /**
+   * Send a track no longer; its section stays for another. Nothing happens if it isn't sent.
+   *
+   * @throws PeerGone if the other side doesn't answer.
+   */
+  async removeTrack(track: MediaStreamTrack): Promise<void> {
+    await this.#renegotiation.remove(track);
   }
 
   /**
    * Send another track in place of one that is sent: the other side sees no gap.
    *
-   * @returns false if no track of its kind is sent.
+   * @param old default: the first of the new one's kind.
+   * @returns false if there is none such.
    */
-  async replaceTrack(track: MediaStreamTrack): Promise<boolean> {
-    const sender = this.connection.pc.getSenders().find((one) => one.track?.kind === track.kind);
-    if (!sender) return false;
-    this.connection.sending.set(track.kind as Kind, track);
-    await sender.replaceTrack(track);
-    return true;
+  async replaceTrack(track: MediaStreamTrack, old?: MediaStreamTrack): Promise<boolean> {
+    const { connection } = this;
+    const replaced = await connection.replace(track, old);
+    // It moved meanwhile: there, too.
+    if (this.connection !== connection) return await this.connection.replace(track, old);
+    for (const { connection: coming } of this.#coming) await coming.replace(track, old);
+    return replaced;
   }
 
-  /** Send no more of a track; its section stays for another. */
-  async removeTrack(track: MediaStreamTrack): Promise<void> {
-    const { connection } = this;
-    for (const [kind, sent] of connection.sending) {
-      if (sent === track) connection.sending.delete(kind);
-    }
-    const sender = connection.pc.getSenders().find((one) => one.track === track);
-    if (!sender) return;
-    await sender.replaceTrack(null);
+  /**
+   * Bound what the tracks of a kind sent on this link may take, each; null: no bound.
+   *
+   * @throws ConfigError if the number is not positive.
+   */
+  async limitBitrate(kind: Kind, bitsPerSecond: number | null): Promise<void> {
+    await this.connection.limit(kind, bitsPerSecond);
   }
 
   /**
@@ -269,83 +363,148 @@ export class Link extends Emitter<LinkEvents> {
    * @throws PeerGone if no answer comes within 10 s.
    */
   async renegotiate(): Promise<void> {
-    await this.#oneAtATime(async () => {
-      const generation = ++this.#generation;
-      const answer = deferred<string>();
-      this.#answers.set(generation, answer);
-      try {
-        const sdp = await this.connection.renegotiation();
-        this.#send({ t: "offer", g: generation, sdp });
-        const late = (): Error => new PeerGone("The other side didn't answer the renegotiation.");
-        await this.connection.accept(await within(answer.promise, RENEGOTIATION_SECONDS, late));
-      } finally {
-        this.#answers.delete(generation);
+    await this.#renegotiation.offer();
+  }
+
+  /** What the other side sends has changed, or comes on another connection. @internal */
+  reconcile(): void {
+    const now = this.connection.received();
+    for (const [section, track] of [...this.#received]) {
+      if (now.get(section) !== track) this.#lose(section, track);
+    }
+    for (const [section, track] of now) this.#receive(section, track);
+  }
+
+  #receive(section: number, track: MediaStreamTrack): void {
+    const before = this.#received.get(section);
+    if (before === track) return;
+    if (before) this.#lose(section, before);
+    this.#received.set(section, track);
+    this.stream.addTrack(track);
+    this.emit("track", track);
+  }
+
+  #lose(section: number, track: MediaStreamTrack): void {
+    this.#received.delete(section);
+    this.stream.removeTrack(track);
+    this.emit("trackRemoved", track);
+  }
+
+  // What happens on the connections.
+
+  #carrierOf(connection: Connection): Carrier {
+    return new Carrier(connection, {
+      opened: (carrier) => {
+        this.#onOpen(carrier);
+      },
+      heard: (carrier, frame) => {
+        this.#onFrame(carrier, frame);
+      },
+      brokeProtocol: () => {
+        this.#refuse();
+      },
+      fell: (carrier, how) => {
+        this.#onFall(carrier, how);
+      },
+      track: (carrier, section, track) => {
+        // Those of one that is coming are taken when it has come.
+        if (carrier === this.carrier) this.#receive(section, track);
+      },
+      channel: (carrier, channel) => {
+        this.channels.take(carrier, channel);
+      },
+    });
+  }
+
+  /**
+   * Let another connection come: the link moves to it when it opens.
+   *
+   * @param connection one that is `like` the one in use; whoever made it negotiates it.
+   */
+  carry(connection: Connection): Carrier {
+    const carrier = this.#carrierOf(connection);
+    this.#coming.add(carrier);
+    return carrier;
+  }
+
+  /** Give up a connection that was coming; nothing happens if the link runs on it. */
+  giveUp(carrier: Carrier): void {
+    if (carrier === this.carrier || carrier === this.#previous) return;
+    this.#coming.delete(carrier);
+    this.#drop(carrier);
+  }
+
+  /** Run on a connection that came, from now on. */
+  adopt(carrier: Carrier): void {
+    this.#coming.delete(carrier);
+    if (this.#previous) this.#drop(this.#previous);
+    this.#previous = this.carrier;
+    this.carrier = carrier;
+    this.moved = true;
+    this.#move(this.#previous, carrier);
+  }
+
+  #onOpen(carrier: Carrier): void {
+    if (this.state === "closed") return;
+    if (carrier !== this.carrier) {
+      this.adopt(carrier);
+    } else if (this.state === "connecting") {
+      this.state = "open";
+      this.#messages.isOpen = true;
+      this.#messages.isFlowing = true;
+      this.say({ t: "hello", v: 1, can: CAN });
+      this.#heart.start();
+      this.#opened.resolve(undefined);
+      this.emit("open", undefined);
+    }
+  }
+
+  #onFall(carrier: Carrier, how: "closed" | "failed"): void {
+    if (carrier === this.#previous) {
+      this.#previous = null;
+      this.#drop(carrier);
+    } else if (carrier !== this.carrier) {
+      this.giveUp(carrier);
+    } else if (this.#previous?.isAlive) {
+      this.carrier = this.#previous;
+      this.#previous = null;
+      this.#move(carrier, this.carrier);
+      this.#drop(carrier);
+    } else {
+      this.#break("failed", { reason: "failed", byRemote: how === "closed" });
+    }
+  }
+
+  #onFrame(carrier: Carrier, frame: Frame | null): void {
+    if (this.state === "closed") return;
+    this.#heart.hear();
+    if (carrier === this.carrier) {
+      if (this.#previous) {
+        const previous = this.#previous;
+        this.#previous = null;
+        this.#drop(previous);
       }
-    });
-  }
-
-  async #oneAtATime(work: () => Promise<void>): Promise<void> {
-    const mine = this.#negotiating.then(work);
-    this.#negotiating = mine.catch(() => undefined);
-    await mine;
-  }
-
-  /** What fails here is the connection itself. */
-  #aside(work: Promise<void>): void {
-    work.catch(() => {
-      this.#fail(false);
-    });
-  }
-
-  // The control channel.
-
-  #onOpen(): void {
-    if (this.state !== "connecting") return;
-    this.state = "open";
-    this.#heard = performance.now();
-    this.#opened.resolve(undefined);
-    this.emit("open", undefined);
-    this.#beat();
-  }
-
-  #send(frame: Frame): void {
-    const { channel } = this.connection;
-    if (channel?.readyState === "open") channel.send(encode(frame));
-  }
-
-  #onText(text: unknown): void {
-    this.#heard = performance.now();
-    let frame: Frame | null;
-    try {
-      frame = decode(text);
-    } catch (error) {
-      if (!(error instanceof FireRTCError)) throw error;
-      this.#finish({ reason: error.code, byRemote: true });
-      return;
+      if (this.state === "reconnecting") this.#restored();
     }
     if (frame) this.#take(frame);
   }
 
   #take(frame: Frame): void {
     switch (frame.t) {
+      case "hello":
+        this.can = new Set(frame.can);
+        return;
       case "ping":
-        this.#send({ t: "pong", n: frame.n });
+        this.say({ t: "pong", n: frame.n });
         return;
       case "pong":
-        this.#onPong(frame.n);
+        this.#heart.pong(frame.n);
         return;
       case "message":
-        if (this.#inbox.take(frame)) {
-          this.#send({ t: "ack", n: this.#inbox.last });
-          this.#unheard.push(frame.body);
-          this.#catchUp();
-        } else {
-          this.#send({ t: "ack", n: this.#inbox.last });
-        }
+        this.#messages.take(frame);
         return;
       case "ack":
-        this.#outbox.acknowledge(frame.n);
-        this.#acknowledged.resolve(undefined);
+        this.#messages.takeAck(frame.n);
         return;
       case "mute":
         this.muted = frame.kinds;
@@ -355,65 +514,46 @@ export class Link extends Emitter<LinkEvents> {
         this.#finish({ reason: frame.reason, byRemote: true });
         return;
       case "want":
-        if (this.side === "offerer") this.#offerMore(frame.kinds);
+        if (this.side === "offerer") this.aside(this.#renegotiation.takeWant(frame.kinds));
         return;
       case "offer":
-        if (this.side === "answerer") this.#answerRenegotiation(frame.g, frame.sdp);
+        if (this.side === "answerer") {
+          this.aside(this.#renegotiation.takeOffer(frame.g, frame.sdp));
+        }
         return;
       case "answer":
-        this.#answers.get(frame.g)?.resolve(frame.sdp);
+        this.#renegotiation.takeAnswer(frame.g, frame.sdp);
     }
   }
 
-  #offerMore(kinds: readonly Kind[]): void {
-    for (const kind of kinds) this.connection.pc.addTransceiver(kind, { direction: "recvonly" });
-    this.#aside(this.renegotiate());
-  }
+  // Repair.
 
-  #answerRenegotiation(generation: number, sdp: string): void {
-    this.#aside(
-      this.#oneAtATime(async () => {
-        const answer = await this.connection.answer(sdp);
-        this.#send({ t: "answer", g: generation, sdp: answer.sdp });
-      }),
+  /**
+   * Whether ICE can be restarted on the connection in use: both sides can, and it is in a state for
+   * it. @internal
+   */
+  get canRestart(): boolean {
+    const { isOpen, connection } = this.carrier;
+    return (
+      isOpen &&
+      this.can.has("restart") &&
+      !this.#renegotiation.inFlight &&
+      connection.pc.signalingState === "stable"
     );
   }
 
-  #catchUp(): void {
-    while (this.#unheard.length > 0 && this.heard("message")) {
-      this.emit("message", this.#unheard.shift());
-    }
-  }
-
-  // The heartbeat.
-
-  #onPong(number: number): void {
-    const sent = this.#pings.get(number);
-    if (sent === undefined) return;
-    this.#pings.delete(number);
-    this.rttSeconds = (this.#heard - sent) / 1000;
-    this.emit("roundTrip", this.rttSeconds);
-  }
-
-  /** Ping every second; notice when nothing comes back. */
-  #beat(): void {
-    let number = 0;
-    let before = performance.now();
-    const ping = (): void => {
-      this.#pings.set(++number, performance.now());
-      this.#pings.delete(number - PINGS_KEPT);
-      this.#send({ t: "ping", n: number });
-    };
-    ping();
-    this.#heartbeat = setInterval(() => {
-      const now = performance.now();
-      const late = (now - before) / 1000 - PING_SECONDS;
-      before = now;
-      // This page itself stood still (a laptop slept): the silence was ours.
-      if (late > PING_SECONDS) this.#heard += late * 1000;
-      this.#judge(pulse((now - this.#heard) / 1000));
-      if (this.state === "open") ping();
-    }, PING_SECONDS * 1000);
+  /** Go on with another connection: say again what the other side may not have heard. */
+  #move(old: Carrier, now: Carrier): void {
+    this.#heart.hear();
+    now.connection.takeOver(old.connection);
+    this.reconcile();
+    now.send({ t: "hello", v: 1, can: CAN });
+    this.#sayMute();
+    this.#messages.repeat();
+    // What is said from now on comes after that.
+    this.#messages.isFlowing = true;
+    this.#renegotiation.moved(now);
+    this.channels.move(now);
   }
 
   #judge(now: Pulse): void {
@@ -421,19 +561,74 @@ export class Link extends Emitter<LinkEvents> {
       this.#pulse = now;
       this.emit("pulse", now);
     }
-    if (now === "dead") this.#finish({ reason: "gone", byRemote: true });
+    if (now === "dead") this.#break("silent", { reason: "gone", byRemote: true });
   }
+
+  #break(how: "silent" | "failed", end: LinkEnd): void {
+    if (this.#leaving || !this.mend || this.state === "connecting") {
+      this.#finish(this.#leaving ?? end);
+    } else if (this.state === "open") {
+      this.state = "reconnecting";
+      this.#messages.isFlowing = false;
+      this.moved = false;
+      const over = (): void => {
+        if (this.state === "reconnecting") this.#finish(end);
+      };
+      clearTimeout(this.#giveUp);
+      this.#giveUp = setTimeout(over, this.repairSeconds * 1000);
+      this.emit("reconnecting", how);
+      const mine = this.#giveUp;
+      this.mend(this).then(
+        () => {
+          // Unless it came back, and broke again.
+          if (mine === this.#giveUp) over();
+        },
+        (error: unknown) => {
+          if (!(error instanceof FireRTCError)) reportError(error);
+          if (mine === this.#giveUp) over();
+        },
+      );
+    }
+  }
+
+  #restored(): void {
+    this.state = "open";
+    clearTimeout(this.#giveUp);
+    this.#giveUp = undefined;
+    this.#messages.isFlowing = true;
+    // The old path came back by itself, or ICE was restarted on it.
+    if (!this.moved) this.#messages.repeat();
+    this.#settled.tell();
+    this.emit("reconnected", undefined);
+  }
+
+  #drop(carrier: Carrier): void {
+    this.channels.drop(carrier);
+    carrier.drop();
+  }
+
+  /** Do something beside; if it fails, the connection does. @internal */
+  aside(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (error instanceof ProtocolError) this.#refuse();
+      else this.#break("failed", { reason: "failed", byRemote: false });
+    });
+  }
+
+  // What it carries.
 
   /** The network path in use, or the last one that was. */
   async path(): Promise<Path | null> {
-    return (await this.statistics()).path;
+    this.#lastPath = (await this.connection.statistics()).path ?? this.#lastPath;
+    return this.#lastPath;
   }
 
-  /** What the connection has carried so far. */
+  /** What the connection in use has carried, and how fast since the statistics before. */
   async statistics(): Promise<Statistics> {
     const now = await this.connection.statistics();
     this.#lastPath = now.path ?? this.#lastPath;
-    return { ...now, path: this.#lastPath };
+    const whole = { ...now, path: this.#lastPath };
+    return this.#rates.of(whole, performance.now() / 1000, this.rttSeconds);
   }
 }
 

@@ -21,6 +21,8 @@ export const CANDIDATES_MAX = 40;
 export const CANDIDATES_CHARS = 24_000;
 export const REASON_CHARS = 64;
 export const REMOVAL_REASON_CHARS = 256;
+/** How deep free-form data may be nested: what parses here must not overflow where it is shown. */
+export const JSON_DEPTH = 64;
 export const DATA_CHARS = 8_192;
 /** Of a message through the database. */
 export const BODY_CHARS = 16_384;
@@ -437,5 +439,23 @@ export function strictJson(value: unknown, what: string): string {
     throw error instanceof FireRTCError ? error : refuse(String(error));
   }
   if (text === undefined) throw refuse(`${typeof value} is none`);
+  if (!isShallow(value, JSON_DEPTH)) throw refuse(`it is over ${String(JSON_DEPTH)} deep`);
   return text;
+}
+
+/**
+ * JSON that somebody else wrote.
+ *
+ * @param depth how deep it may be nested.
+ * @throws SyntaxError if it is none, or so deeply nested that it can only be meant badly.
+ */
+export function parseJson(text: string, depth = JSON_DEPTH): unknown {
+  const value: unknown = JSON.parse(text);
+  if (!isShallow(value, depth)) throw new SyntaxError("nested too deep");
+  return value;
+}
+
+function isShallow(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return depth > 0 && Object.values(value).every((inner) => isShallow(inner, depth - 1));
 }

@@ -88,3 +88,32 @@ export function cancelled(): Cancelled {
 export async function sleep(seconds: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }
+
+/** Something has changed that others wait for. */
+export class Changes {
+  readonly #waiting = new Set<() => void>();
+
+  /** Wait for the next change. */
+  async next(): Promise<void> {
+    await new Promise<void>((resolve) => this.#waiting.add(resolve));
+  }
+
+  /** Wake all who wait. */
+  tell(): void {
+    const those = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of those) wake();
+  }
+}
+
+/** One piece of work after the other, in the order they were given. */
+export class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Do it when those before are done, however they ended. */
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(work);
+    this.#last = mine.catch(() => undefined);
+    return await mine;
+  }
+}
