@@ -161,6 +161,68 @@ def call_over(scene: Scene) -> Page:
     return first.page
 
 
+# ---- conference and chat ------------------------------------------------------------------------
+
+
+def _join(page: Page, name: str) -> Page:
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("button", name="Join", exact=True).click()
+    view = page.locator("main")
+    expect(view).to_have_attribute("data-view", "room", timeout=STEP_MILLISECONDS)
+    return page
+
+
+def _say(page: Page, text: str) -> None:
+    page.locator("#line").fill(text)
+    page.get_by_role("button", name="Send").click()
+
+
+def conference_start(scene: Scene) -> Page:
+    """Before anything."""
+    return scene.open(f"/conference?key={scene.realm.key}&room=planning")
+
+
+def conference_meeting(scene: Scene) -> Page:
+    """Two people and a Python process."""
+    where = f"?key={scene.realm.key}&room=planning"
+    ada, grace = (
+        _join(scene.open(f"/conference{where}"), name) for name in ("Ada Lovelace", "Grace Hopper")
+    )
+    robot = scene.run(
+        *("room", "join", "planning", "--as", "robot", "--key", scene.realm.key),
+        *("--play", "test", "--chat"),
+    )
+    robot.wait_for("linked")
+    robot.wait_for("linked")
+    robot.say("Python is here, too.")
+    expect(ada.locator("#messages")).to_contain_text("Python is here", timeout=STEP_MILLISECONDS)
+    _say(grace, "I see all three of us.")
+    expect(ada.locator("#messages")).to_contain_text("all three", timeout=STEP_MILLISECONDS)
+    expect(ada.locator("#tiles .dark")).to_have_count(0, timeout=STEP_MILLISECONDS)
+    return ada
+
+
+def chat_start(scene: Scene) -> Page:
+    """Before anything."""
+    return scene.open(f"/chat?key={scene.realm.key}&room=planning")
+
+
+def chat_talking(scene: Scene) -> Page:
+    """Three people, one of whom said something to one alone."""
+    where = f"/chat?key={scene.realm.key}&room=planning"
+    ada, grace, linus = (_join(scene.open(where), name) for name in ("Ada", "Grace", "Linus"))
+    for page in (ada, grace, linus):
+        expect(page.locator("#people li")).to_have_count(3, timeout=STEP_MILLISECONDS)
+        expect(page.locator("#people")).not_to_contain_text("connecting…")
+    _say(grace, "Shall we begin?")
+    expect(ada.locator("#messages")).to_contain_text("begin", timeout=STEP_MILLISECONDS)
+    _say(ada, "Yes. The plan is in the usual place.")
+    linus.locator("#to").select_option(label="Ada")
+    _say(linus, "I have not read it yet.")
+    expect(ada.locator("#messages")).to_contain_text("not read", timeout=STEP_MILLISECONDS)
+    return ada
+
+
 # ---- console ------------------------------------------------------------------------------------
 
 
@@ -255,6 +317,10 @@ SCENES: Final[Mapping[str, Callable[[Scene], Page]]] = {
     "call, talking": call_talking,
     "call, with Python": call_python,
     "call, over": call_over,
+    "conference, start": conference_start,
+    "conference, meeting": conference_meeting,
+    "chat, start": chat_start,
+    "chat, talking": chat_talking,
     "console, sign in": console_sign_in,
     "console, no rights": console_no_rights,
     "console, overview": console_overview,
@@ -267,6 +333,8 @@ SCENES: Final[Mapping[str, Callable[[Scene], Page]]] = {
 PICTURES: Final[Mapping[str, tuple[str, int]]] = {
     "start": ("start", 800),
     "call": ("call, with Python", 860),
+    "conference": ("conference, meeting", 820),
+    "chat": ("chat, talking", 780),
     "console": ("console, overview", 2000),
 }
 """Which state ``docs/{page}-page.png`` shows, and how many pixels of height of it."""
