@@ -20,8 +20,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 
 from firertc.suite import LocalSuite, seed
 
@@ -66,18 +72,17 @@ async def bare_receiver(size: int) -> None:
     over = asyncio.Event()
     got = 0
 
-    def take(channel: object) -> None:
+    def take(channel: RTCDataChannel) -> None:
         def count(data: bytes) -> None:
             nonlocal got
             got += len(data)
             if got == size:
-                channel.send("done")  # type: ignore[attr-defined]
+                channel.send("done")
 
-        channel.on("message", count)  # type: ignore[attr-defined]
-        channel.on("close", over.set)  # type: ignore[attr-defined]
+        channel.on("message", count)
+        channel.on("close", over.set)
 
     pc.on("datachannel", take)
-    pc.on("connectionstatechange", lambda: pc.connectionState == "closed" and over.set())
     sdp = json.loads(await asyncio.to_thread(sys.stdin.readline))
     await pc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
     await pc.setLocalDescription(await pc.createAnswer())
@@ -150,7 +155,7 @@ def _firertc(environment: dict[str, str], *arguments: str) -> subprocess.Popen[s
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def _event(process: subprocess.Popen[str]) -> dict[str, object]:
+def _event(process: subprocess.Popen[str]) -> dict[str, Any]:
     line = process.stdout.readline() if process.stdout is not None else ""
     if not line:
         raise RuntimeError("a transfer ended before its end")
