@@ -464,7 +464,6 @@ class Link(AsyncIOEventEmitter):
 
     def _restored(self) -> None:
         self.state = LinkState.OPEN
-        self._messages.is_flowing = True
         self._settled.set()
         self.path()
         if not self._moved:

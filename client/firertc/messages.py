@@ -72,7 +72,9 @@ class Messages:
         self._acknowledged.set()
 
     def repeat(self) -> None:
-        """Say again what the other side may not have heard."""
+        """Say again what the other side may not have heard, on the connection in use now; what is
+        said from here on follows it."""
+        self.is_flowing = True
         for message in self.outbox.waiting:
             self._send(message)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 
 import hypothesis.strategies as st
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from firertc.control import Ack, Inbox, Message, Outbox, decode, encode
+from firertc.control import Ack, Frame, Message, decode, encode
+from firertc.messages import Messages
 from firertc.repair import REPAIR_ATTEMPT_SECONDS, REPAIR_SECONDS, repair_delay, repair_step
 
 SIDES = st.sampled_from([0, 1])
@@ -18,26 +21,30 @@ STEPS = st.lists(st.floats(0.01, 8.0), max_size=40)
 class Side:
     """One end of a link."""
 
-    def __init__(self) -> None:
-        self.outbox = Outbox()
-        self.inbox = Inbox()
+    def __init__(self, send: Callable[[Frame], None]) -> None:
         self.said: list[int] = []
         self.heard: list[int] = []
+        self.messages = Messages(send, self.heard.append)
+        self.messages.is_open = self.messages.is_flowing = True
 
 
-class Messages(RuleBasedStateMachine):
+class Talking(RuleBasedStateMachine):
     """Two sides; the connection between them carries frames in order until it breaks, and what was
-    under way is lost. The next one begins with all that is not acknowledged."""
+    under way is lost. Each side has the next one at a time of its own, and begins with all that is
+    not acknowledged."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.sides = (Side(), Side())
         self.under_way: tuple[deque[str], deque[str]] = (deque(), deque())
-        """Frames from each side."""
-        self.whole = True
+        """Frames from each side, on the connection that it uses."""
+        self.uses = [0, 0]
+        """Number of the connection that each side uses."""
+        self.whole = 0
+        """Number of the connection that works; odd: there is none."""
+        self.sides = (Side(partial(self.send, 0)), Side(partial(self.send, 1)))
 
-    def send(self, side: int, frame: Message | Ack) -> None:
-        if self.whole:
+    def send(self, side: int, frame: Frame) -> None:
+        if self.uses[side] == self.whole:
             self.under_way[side].append(encode(frame))
 
     @rule(side=SIDES, count=st.integers(1, 5))
@@ -46,7 +53,7 @@ class Messages(RuleBasedStateMachine):
         for _ in range(count):
             one = self.sides[side]
             one.said.append(len(one.said) + 1)
-            self.send(side, one.outbox.add(one.said[-1]))
+            one.messages.say(one.said[-1])
 
     @precondition(lambda self: any(self.under_way))
     @rule(side=SIDES, count=st.integers(1, 5))
@@ -56,38 +63,41 @@ class Messages(RuleBasedStateMachine):
             self.take(1 - side, self.under_way[side].popleft())
 
     def take(self, side: int, text: str) -> None:
-        one = self.sides[side]
+        messages = self.sides[side].messages
         match decode(text):
             case Message() as message:
-                if one.inbox.take(message):
-                    one.heard.append(message.body)
-                self.send(side, Ack(one.inbox.last))
+                messages.take(message)
             case Ack(number):
-                one.outbox.acknowledge(number)
+                messages.take_ack(number)
             case other:
                 raise AssertionError(other)
 
+    @precondition(lambda self: self.whole % 2 == 0)
     @rule()
     def breaks(self) -> None:
         """What was under way is lost."""
         for frames in self.under_way:
             frames.clear()
-        self.whole = False
+        self.whole += 1
 
-    @precondition(lambda self: not self.whole)
+    @precondition(lambda self: self.whole % 2)
+    @rule(side=SIDES)
+    def notices(self, side: int) -> None:
+        """One side sees that the link is broken, before another connection comes."""
+        self.sides[side].messages.is_flowing = False
+
+    @precondition(lambda self: self.whole % 2)
     @rule()
     def repaired(self) -> None:
-        """Another connection."""
-        self.whole = True
-        for side in (0, 1):
-            for message in tuple(self.sides[side].outbox.waiting):
-                self.send(side, message)
+        """There is another connection."""
+        self.whole += 1
 
+    @precondition(lambda self: self.whole % 2 == 0)
     @rule(side=SIDES)
-    def come_back(self, side: int) -> None:
-        """A repair that turns out to be none: all is said again on the same connection."""
-        for message in tuple(self.sides[side].outbox.waiting):
-            self.send(side, message)
+    def moves(self, side: int) -> None:
+        """One side uses it from now on, or says all again on the one that it uses already."""
+        self.uses[side] = self.whole
+        self.sides[side].messages.repeat()
 
     @invariant()
     def heard_is_the_beginning_of_said(self) -> None:
@@ -100,23 +110,26 @@ class Messages(RuleBasedStateMachine):
         """What is no longer kept has been heard."""
         for side in (0, 1):
             one = self.sides[side]
-            waiting = [message.body for message in one.outbox.waiting]
+            waiting = [message.body for message in one.messages.outbox.waiting]
             assert one.said[len(one.said) - len(waiting) :] == waiting
             assert len(one.said) - len(waiting) <= len(self.sides[1 - side].heard)
 
     def teardown(self) -> None:
-        self.breaks()
-        self.repaired()
+        if self.whole % 2:
+            self.repaired()
+        for side in (0, 1):
+            if self.uses[side] != self.whole:
+                self.moves(side)
         while any(self.under_way):
             for side in (0, 1):
                 self.arrive(side, 5)
         for side in (0, 1):
             assert self.sides[1 - side].heard == self.sides[side].said
-            assert not self.sides[side].outbox.waiting
+            assert not self.sides[side].messages.outbox.waiting
 
 
-Messages.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
-TestMessages = Messages.TestCase
+Talking.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+TestTalking = Talking.TestCase
 
 
 @settings(max_examples=200, deadline=None)
