@@ -111,7 +111,8 @@ def test_much_to_python(page: Page, peer: Peer, kind: str) -> None:
     send = """async ([kind, size]) => {
       const channel = await sides.page.link.openChannel("much");
       const raw = bytes(size);
-      const data = kind === "text" ? "ä€😀".repeat(size / 9) : kind === "blob" ? new Blob([raw]) : raw;
+      const text = "ä€😀".repeat(size / 9);
+      const data = kind === "text" ? text : kind === "blob" ? new Blob([raw]) : raw;
       window.sending = channel.send(data).then(() => channel.close());
       return await hash(kind === "text" ? data : raw);
     }"""
@@ -166,7 +167,8 @@ def test_channels_that_may_lose(page: Page, peer: Peer) -> None:
         await codeOf(link.openChannel("x", { metadata: 1n })),
         await codeOf(link.openChannel("x".repeat(1025))),
       ];
-      const options = { ordered: false, maxRetransmits: 0, protocol: "game", metadata: { of: [1] } };
+      const metadata = { of: [1] };
+      const options = { ordered: false, maxRetransmits: 0, protocol: "game", metadata };
       window.loose = await link.openChannel("moves", options);
       refused.push(await codeOf(loose.send("x".repeat(65_537))), await codeOf(loose.send({})));
       window.back = next(loose);
