@@ -5,7 +5,7 @@ import { checkConfig, type Config } from "./config.js";
 import { Operations } from "./database.js";
 import type { Room, RoomOptions, RoomView } from "./room.js";
 import { DEFAULT_ROOM } from "./schema.js";
-import { join, type JoinOptions, type Session } from "./session.js";
+import { join, type Credentials, type JoinOptions, type Session } from "./session.js";
 
 /** How to go into a room, and as whom. */
 export interface EnterOptions extends RoomOptions {
@@ -15,6 +15,8 @@ export interface EnterOptions extends RoomOptions {
   readonly resume?: string | undefined;
   /** Made by the realm's own server. */
   readonly serverToken?: string | undefined;
+  /** Signed room, start and duration, in place of a server-made token. */
+  readonly credentials?: Credentials | undefined;
 }
 
 /**
@@ -69,10 +71,10 @@ export class Client {
    * @param name of the room; default: `main`.
    */
   async enter(name: string = DEFAULT_ROOM, options: EnterOptions = {}): Promise<Room> {
-    const { peer, resume, serverToken, signal } = options;
+    const { peer, resume, serverToken, credentials, signal } = options;
     const [{ Room }, session] = await Promise.all([
       import("./room.js"),
-      this.join({ room: name, peer, resume, serverToken, signal }),
+      this.join({ room: name, peer, resume, serverToken, credentials, signal }),
     ]);
     const room = await Room.enter(session, name, {
       ...options,

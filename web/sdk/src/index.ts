@@ -28,7 +28,7 @@ export { decodeId, DEFAULT_ROOM, encodeId, newRoomName } from "./schema.js";
 export type { Peer } from "./schema.js";
 export { newCode, normalizeCode, Seal } from "./sealing.js";
 export { join, Session } from "./session.js";
-export type { JoinOptions } from "./session.js";
+export type { Credentials, JoinOptions } from "./session.js";
 export type { RequestHandler } from "./requests.js";
 export type { Path, Statistics } from "./statistics.js";
 export { Timing } from "./timing.js";

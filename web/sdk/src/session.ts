@@ -41,7 +41,7 @@ const CLOCK_TOLERANCE_SECONDS = 2;
 const OPEN_APP = "firertc-open";
 const VERSION = "1";
 
-type Refusal = new (message: string) => Denied;
+type Refusal = new (message: string, options: ErrorOptions) => Denied;
 
 const REFUSALS: Readonly<Record<string, Refusal>> = {
   "unknown-key": KeyRefused,
@@ -68,6 +68,20 @@ export interface JoinOptions extends Waiting {
   readonly resume?: string | undefined;
   /** Made by the realm's own server. */
   readonly serverToken?: string | undefined;
+  /** Signed room, start and duration, in place of a server-made token. */
+  readonly credentials?: Credentials | undefined;
+}
+
+/** What a server signs with the key's secret: docs/protocol.md, section 6. */
+export interface Credentials {
+  /** ISO 8601. */
+  readonly startDateTime: string;
+  /** Hours. */
+  readonly duration: number | string;
+  /** Base64 of the HMAC, percent-encoded or not. */
+  readonly credentials: string;
+  /** Name of the room as it was signed, if it isn't the session's. */
+  readonly room?: string | undefined;
 }
 
 /** What `join` answers (docs/protocol.md, section 6). */
@@ -114,7 +128,7 @@ export class Session {
     readonly call: string | null,
     private readonly app: FirebaseApp,
     private readonly auth: Auth,
-    private readonly asked: Readonly<Record<string, string>> | null,
+    private readonly asked: Readonly<Record<string, unknown>> | null,
   ) {
     this.database = new Database(app, config);
   }
@@ -127,6 +141,7 @@ export class Session {
       ...text("peer", options.peer),
       ...text("call", options.call),
       ...text("token", options.serverToken),
+      ...(options.credentials && { credentials: options.credentials }),
     };
     const resume = text("resume", options.resume);
     const joined = await callJoin(config, { ...asked, ...resume }, options.signal);
@@ -320,7 +335,7 @@ function issuedAt(token: string): number {
 
 async function callJoin(
   config: Config,
-  asked: Readonly<Record<string, string>>,
+  asked: Readonly<Record<string, unknown>>,
   signal?: AbortSignal,
 ): Promise<Joined> {
   const url = `${functionsUrl(config)}/join`;
@@ -390,7 +405,10 @@ function refuse(error: Refused): never {
   const code = error.details?.code;
   const message =
     typeof error.message === "string" ? error.message : "The function 'join' refused the request.";
-  if (typeof code === "string") throw new (REFUSALS[code] ?? Denied)(`${message} (${code})`);
+  if (typeof code === "string") {
+    // Several codes have one class: the cause keeps which it was.
+    throw new (REFUSALS[code] ?? Denied)(`${message} (${code})`, { cause: code });
+  }
   throw new FunctionsUnreachable(`The function 'join' failed: ${message}.`);
 }
 
