@@ -465,6 +465,7 @@ export class Room extends Membership {
     const paths = this.#stop();
     await this.endCalls();
     await this.#mesh?.close();
+    await this.repaired();
     if (!this.#written || this.#takenOver) return;
     const me = this.peers.get(this.session.peer);
     if (me?.role === "moderator" && this.others.length === 0) paths.push(this.path);
@@ -603,7 +604,7 @@ export class Room extends Membership {
       if (ring?.ringing) ring.update(call);
       else if (!this.#fresh(call)) continue;
       else if (call.kind === "ring") void this.#ring(call);
-      else if (call.kind === "direct") this.offered(call);
+      else if (call.kind === "direct") void this.offered(call);
     }
   }
 
@@ -666,6 +667,19 @@ export class Room extends Membership {
     link.on("mute", (kinds) => {
       this.tell("mute", { peer, kinds });
     });
+    link.on("reconnecting", () => {
+      this.tell("reconnecting", peer);
+    });
+    link.on("reconnected", () => {
+      this.tell("reconnected", peer);
+    });
+    // Else the link keeps its channels for who listens to it itself.
+    if (this.heard("channel")) {
+      link.on("channel", (channel) => {
+        this.tell("channel", { peer, channel });
+      });
+    }
+    link.onRequest ??= this.onRequest && ((body): unknown => this.onRequest?.(body, peer));
     for (const track of link.tracks) this.tell("track", { peer, track });
     for (const track of this.#added) void this.#send(link, track);
   }
