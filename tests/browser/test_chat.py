@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from firertc.suite import LocalSuite, Seeds
 
@@ -34,13 +34,14 @@ def chat(
     opened: list[Page] = []
     complaints: list[str] = []
 
+    def note(line: ConsoleMessage) -> None:
+        if line.type in ("error", "warning"):
+            complaints.append(line.text)
+
     def open_it(name: str) -> Page:
         page = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
         page.set_default_timeout(STEP_MILLISECONDS)
-        page.on(
-            "console",
-            lambda line: complaints.append(line.text) if line.type in ("error", "warning") else 0,
-        )
+        page.on("console", note)
         page.on("pageerror", lambda error: complaints.append(f"exception: {error}"))
         page.goto(f"{suite.addresses.hosting}/chat?key={realm.key}&room={room}")
         enter(page, name)
