@@ -23,7 +23,7 @@ export type { CallState, Pulse } from "./negotiation.js";
 export type { RoomEvents } from "./membership.js";
 export { ring, ringFirst } from "./ringing.js";
 export type { Ring, RingOptions } from "./ringing.js";
-export type { Connect, Room, RoomOptions, RoomView } from "./room.js";
+export type { Connect, Room, RoomOptions, RoomRequestHandler, RoomView } from "./room.js";
 export { decodeId, DEFAULT_ROOM, encodeId, newRoomName } from "./schema.js";
 export type { Peer } from "./schema.js";
 export { newCode, normalizeCode, Seal } from "./sealing.js";

@@ -4,13 +4,18 @@
  */
 
 import type { Call } from "./call.js";
+import type { Channel } from "./channel.js";
 import type { FireRTCError } from "./errors.js";
 import { Emitter } from "./events.js";
 import type { Link, LinkEnd } from "./link.js";
+import { mark, offered, offerRepairs, standing, takeRepair, type Attempt } from "./mending.js";
+import { UNREACHABLE_SECONDS } from "./negotiation.js";
+import { repairMark, takesRepair, type Mode } from "./repair.js";
 import type { Ring } from "./ringing.js";
-import { roomPath, type CallFields, type Peer } from "./schema.js";
+import { directId, LEASE_SLACK_SECONDS, roomPath, type CallFields, type Peer } from "./schema.js";
 import type { RoomSeal } from "./sealing.js";
 import type { Session } from "./session.js";
+import { CallDocument } from "./signaling.js";
 import { sleep } from "./waiting.js";
 
 /** How long a ring that was answered elsewhere stays readable: the others learn why it stopped. */
@@ -30,11 +35,14 @@ export interface RoomEvents {
   unlinked: { readonly link: Link; readonly end: LinkEnd };
   /** No link opened within 20 s. */
   unreachable: { readonly peer: Peer; readonly error: FireRTCError };
-  /** A link has broken and is being mended. */
+  /** The link to a peer broke and is being repaired. */
   reconnecting: string;
+  /** It is open again; what was said meanwhile arrives. */
   reconnected: string;
   /** Somebody linked to us said something. */
   message: { readonly peer: string; readonly body: unknown };
+  /** Somebody linked to us opened a channel; kept until somebody listens to this, or to the link. */
+  channel: { readonly peer: string; readonly channel: Channel };
   track: { readonly peer: string; readonly track: MediaStreamTrack };
   mute: { readonly peer: string; readonly kinds: Readonly<Record<string, boolean>> };
   /** Something said through the database; listened for once somebody listens to it: 2 reads. */
@@ -61,6 +69,12 @@ export class Membership extends Emitter<RoomEvents> {
   protected readonly calls = new Set<Call>();
   readonly #attempts = new Map<string, number>();
   readonly #dismissing = new Set<Promise<void>>();
+  /** Calls whose links are repaired in the room. */
+  readonly #linked = new Set<Call>();
+  /** The repair of theirs that is being answered. */
+  readonly #taking = new Map<Call, AbortController>();
+  /** Repairs under way: they delete what they wrote. */
+  readonly #repairing = new Set<Promise<void>>();
 
   constructor(
     readonly session: Session,
@@ -98,11 +112,63 @@ export class Membership extends Emitter<RoomEvents> {
   }
 
   /** Let a call's link be repaired in the room while it and its peer are in. @internal */
-  mend: (call: Call) => void = () => undefined;
+  mend(call: Call): void {
+    if (this.#linked.has(call)) return;
+    this.#linked.add(call);
+    const { link } = call;
+    link.mend = async () => {
+      // Of the answerer the other side offers: see `offered`.
+      if (link.side === "answerer") await link.settled();
+      else await this.#repair(offerRepairs(call, (mode) => this.#attempt(call, mode)));
+    };
+    link.on("closed", () => {
+      this.#linked.delete(call);
+      this.#taking.get(call)?.abort();
+    });
+  }
+
+  /** The next offer that repairs a link; null: its peer has left, or came in anew. */
+  #attempt(call: Call, mode: Mode): Attempt | null {
+    const { remote: to, remoteSession: toSession, session } = call;
+    if (this.peers.get(to)?.session !== toSession) return null;
+    const attempt = this.nextAttempt(to);
+    const path = `${this.callsPath}/${directId(session.peer, to, attempt)}`;
+    return {
+      document: new CallDocument(session, path, this.seal),
+      terms: {
+        ...{ kind: "direct", to, toSession, attempt, metadata: mark(call, mode) },
+        leaseSeconds: UNREACHABLE_SECONDS + LEASE_SLACK_SECONDS,
+      },
+    };
+  }
 
   /** A direct offer to us: the repair of a link, or a new one. @internal */
-  offered(fields: CallFields): void {
-    this.takeDirect(fields);
+  async offered(fields: CallFields): Promise<void> {
+    const document = new CallDocument(this.session, fields.path, this.seal);
+    const offer = await offered(document, fields);
+    if (!repairMark(offer.metadata)) {
+      this.takeDirect(fields);
+      return;
+    }
+    const fitting = [...this.#linked].filter((call) => takesRepair(offer, standing(call)));
+    // Of several the broken one.
+    const call = fitting.find(({ link }) => link.state === "reconnecting") ?? fitting[0];
+    if (!call) return;
+    this.#taking.get(call)?.abort();
+    const abort = new AbortController();
+    this.#taking.set(call, abort);
+    await this.#repair(takeRepair(call, document, fields, abort.signal));
+    if (this.#taking.get(call) === abort) this.#taking.delete(call);
+  }
+
+  async #repair(work: Promise<void>): Promise<void> {
+    this.#repairing.add(work);
+    await work.finally(() => this.#repairing.delete(work));
+  }
+
+  /** Wait until the repairs of links that have ended have tidied up. */
+  protected async repaired(): Promise<void> {
+    await Promise.allSettled(this.#repairing);
   }
 
   /** Given a direct offer to us that repairs nothing. @internal */

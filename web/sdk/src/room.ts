@@ -26,6 +26,7 @@ import { eldest, Presence, readCard, told } from "./presence.js";
 import { Ring } from "./ringing.js";
 import {
   ANYONE,
+  decodeId,
   DEFAULT_ROOM,
   encodeId,
   newShard,
@@ -76,6 +77,12 @@ export interface RoomView {
   /** Who is in; null if the room is locked. */
   readonly peers: readonly Peer[] | null;
 }
+
+/**
+ * Given the asking peer's id and a request's body, returns the reply's, or a promise of it. It may
+ * throw {@link RequestRefused} with a code of its own.
+ */
+export type RoomRequestHandler = (peer: string, body: unknown) => unknown;
 
 /** A room that this client is in. Made by {@link Room.enter}; leave it in the end. */
 export class Room extends Membership {
@@ -372,6 +379,49 @@ export class Room extends Membership {
     });
   }
 
+  /**
+   * Ask a peer we are linked to, answered by its {@link onRequest}.
+   *
+   * @param body any JSON value of at most 60,000 bytes, or bytes.
+   * @returns the reply's body.
+   * @throws PeerGone if we are not linked to it.
+   * @throws NoReply if none comes in time.
+   * @throws RequestRefused if it has no handler, or that failed.
+   */
+  async request(
+    peer: string,
+    body: unknown,
+    seconds?: number,
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    const link = this.link(peer);
+    if (!link) throw new PeerGone(`There is no link to '${decodeId(peer)}': it can't be asked.`);
+    return await link.request(body, seconds, signal);
+  }
+
+  #onRequest: RoomRequestHandler | null = null;
+
+  /** Answers the others' requests, unless a link has a handler of its own. */
+  get onRequest(): RoomRequestHandler | null {
+    return this.#onRequest;
+  }
+
+  set onRequest(handler: RoomRequestHandler | null) {
+    this.#onRequest = handler;
+    for (const link of this.links.values()) this.#answer(link);
+  }
+
+  #answer(link: Link): void {
+    if (link.onRequest && !this.#answering.has(link)) return;
+    const handler = this.#onRequest;
+    const peer = link.remote;
+    link.onRequest = handler && ((body): unknown => handler(peer, body));
+    if (handler) this.#answering.add(link);
+    else this.#answering.delete(link);
+  }
+
+  readonly #answering = new WeakSet<Link>();
+
   /** Say something through the database, to those who listen to `broadcast`: one write each. */
   async broadcast(body: unknown, to?: string | readonly string[]): Promise<void> {
     await this.#broadcasts.send(body, to);
@@ -638,8 +688,20 @@ export class Room extends Membership {
     return off;
   }
 
+  /** Not before somebody listens: a link keeps its channels till then. */
+  #forwardChannels(link: Link): void {
+    if (this.#forwarding.has(link)) return;
+    this.#forwarding.add(link);
+    link.on("channel", (channel) => {
+      this.tell("channel", { peer: link.remote, channel });
+    });
+  }
+
+  readonly #forwarding = new WeakSet<Link>();
+
   #listenFor(event: keyof RoomEvents): void {
     if (this.#left) return;
+    if (event === "channel") for (const link of this.links.values()) this.#forwardChannels(link);
     if (event === "broadcast") this.#broadcasts.listen();
     if ((event === "locked" || event === "unlocked") && !this.#lockWatch) void this.#watchLock();
   }
@@ -673,13 +735,8 @@ export class Room extends Membership {
     link.on("reconnected", () => {
       this.tell("reconnected", peer);
     });
-    // Else the link keeps its channels for who listens to it itself.
-    if (this.heard("channel")) {
-      link.on("channel", (channel) => {
-        this.tell("channel", { peer, channel });
-      });
-    }
-    link.onRequest ??= this.onRequest && ((body): unknown => this.onRequest?.(body, peer));
+    if (this.#wanted.has("channel")) this.#forwardChannels(link);
+    this.#answer(link);
     for (const track of link.tracks) this.tell("track", { peer, track });
     for (const track of this.#added) void this.#send(link, track);
   }
