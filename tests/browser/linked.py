@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, CDPSession, Page
 
 from firertc.suite import LocalSuite
 
@@ -80,7 +80,17 @@ class Linked:
     """A page that has a call."""
 
     page: Page
+    network: CDPSession
     errors: list[str] = field(default_factory=list)
+
+    def lose(self, percent: int) -> None:
+        """Lose so many of the packets of WebRTC."""
+        # With no latency at all Chromium emulates nothing; a socket made before is left alone.
+        conditions = {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.network.send(
+            "Network.emulateNetworkConditions",
+            {**conditions, "latency": 1, "packetLoss": percent},
+        )
 
     def do(self, work: str, argument: Any = None) -> Any:
         """Run statements in the page; what they return."""
@@ -112,7 +122,9 @@ def blank(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Linked]
     context = browser.new_context()
     page = context.new_page()
     page.set_default_timeout(STEP_MILLISECONDS)
-    linked = Linked(page)
+    linked = Linked(page, context.new_cdp_session(page))
+    linked.network.send("Network.enable")
+    linked.lose(0)
     page.on("pageerror", lambda error: linked.errors.append(str(error)))
     open_blank(page, suite.addresses.hosting)
     page.add_script_tag(path=script)
