@@ -39,7 +39,7 @@ HOST = "127.0.0.1"
 SETTLE_SECONDS = 0.4
 START_SECONDS = 20.0
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-features=WebRtcHideLocalIpsWithMdns")
-WAYS = ("peerjs", "tutorial", "code")
+WAYS = ("peerjs", "tutorial", "room", "code")
 TITLES = {
     "instant": "instant signaling, one page",
     "peerjs": "PeerJS with PeerServer",

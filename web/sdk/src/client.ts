@@ -15,6 +15,8 @@ export interface EnterOptions extends RoomOptions {
   readonly resume?: string | undefined;
   /** Made by the realm's own server. */
   readonly serverToken?: string | undefined;
+  /** One that was joined before, bound to this room or to none; saves the time of joining. */
+  readonly session?: Session | undefined;
   /** Signed room, start and duration, in place of a server-made token. */
   readonly credentials?: Credentials | undefined;
 }
@@ -74,7 +76,7 @@ export class Client {
     const { peer, resume, serverToken, credentials, signal } = options;
     const [{ Room }, session] = await Promise.all([
       import("./room.js"),
-      this.join({ room: name, peer, resume, serverToken, credentials, signal }),
+      options.session ?? this.join({ room: name, peer, resume, serverToken, credentials, signal }),
     ]);
     const room = await Room.enter(session, name, {
       ...options,
