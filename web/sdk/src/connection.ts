@@ -112,6 +112,7 @@ export class Connection {
       this.waiting.length = 0;
     }
     this.#makeChannel();
+    this.sections();
     return await this.#describe(await this.pc.createOffer());
   }
 
@@ -225,6 +226,7 @@ export class Connection {
       }
       transceiver.direction = this.#direction(transceiver);
     }
+    this.sections();
     await this.#applyLimits();
   }
 
