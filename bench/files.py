@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,22 @@ async def bare_receiver(size: int) -> None:
     await pc.close()
 
 
-def bare(size: int) -> float:
-    """Bytes per second of a bare data channel."""
+@dataclass(frozen=True)
+class Run:
+    """One transfer, measured."""
+
+    rate: float
+    """Bytes per second."""
+    busy: tuple[float, float]
+    """Seconds of processor time, of sender and receiver."""
+    memory: tuple[int, int] = (0, 0)
+    """The most bytes of memory that each held."""
+    growth: tuple[int, int] = (0, 0)
+    """By how many of them it grew after the first tenth."""
+
+
+def bare(size: int) -> Run:
+    """A bare data channel."""
     sides = [
         subprocess.Popen(
             [sys.executable, "-m", "bench.files", "--side", side, "--bytes", str(size)],
@@ -112,7 +127,9 @@ def bare(size: int) -> float:
             other.stdin.flush()
         if sender.stdout is None:
             raise RuntimeError("a process without pipes")
-        return size / float(sender.stdout.readline())
+        before = _busy(sender, receiver)
+        seconds = float(sender.stdout.readline())
+        return Run(size / seconds, _since(before, _busy(sender, receiver)))
     finally:
         for side in sides:
             side.kill()
@@ -120,34 +137,45 @@ def bare(size: int) -> float:
                 pass
 
 
-def transfer(size: int, folder: Path, environment: dict[str, str]) -> tuple[float, list[float]]:
-    """Bytes per second of ``firertc send`` from acceptance to the last confirmation, and by how
-    many bytes the memory of both sides grew after the first tenth."""
+def transfer(size: int, folder: Path, environment: dict[str, str]) -> Run:
+    """``firertc send``, from acceptance to the last confirmation."""
     into = folder / "into"
     (into / "file.bin").unlink(missing_ok=True)
     with _firertc(environment, "send", str(folder / "file.bin")) as sender:
-        code = _wait(sender, "code")["code"]
+        code = str(_wait(sender, "code")["code"])
         with _firertc(environment, "receive", code, "--into", str(into), "--yes") as receiver:
             try:
                 _wait(sender, "accepted")
-                began = time.perf_counter()
-                before: list[int] = []
-                after = [0, 0]
+                began, busy = time.perf_counter(), _busy(sender, receiver)
+                early, most = (0, 0), (0, 0)
                 while (event := _event(sender))["event"] != "received":
                     if event["event"] != "progress":
                         continue
-                    now = [_memory(side.pid) for side in (sender, receiver)]
-                    if not before and event["bytes"] > size / 10:
-                        before = now
-                    after = [max(pair) for pair in zip(after, now, strict=True)]
-                seconds = time.perf_counter() - began
+                    now = _memory(sender.pid), _memory(receiver.pid)
+                    if early == (0, 0) and event["bytes"] > size / 10:
+                        early = now
+                    most = max(most[0], now[0]), max(most[1], now[1])
+                seconds, busy = time.perf_counter() - began, _since(busy, _busy(sender, receiver))
                 receiver.communicate()
                 sender.communicate()
             finally:
                 sender.kill()
                 receiver.kill()
-    growth = [late - early for early, late in zip(before or after, after, strict=True)]
-    return size / seconds, [*map(float, growth), *map(float, after)]
+    return Run(size / seconds, busy, most, (most[0] - early[0], most[1] - early[1]))
+
+
+def _busy(*processes: subprocess.Popen[str]) -> tuple[float, float]:
+    """Seconds of processor time that two processes have had."""
+    one, other = (
+        sum(map(int, Path(f"/proc/{side.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+        for side in processes
+    )
+    ticks = os.sysconf("SC_CLK_TCK")
+    return one / ticks, other / ticks
+
+
+def _since(before: tuple[float, float], now: tuple[float, float]) -> tuple[float, float]:
+    return now[0] - before[0], now[1] - before[1]
 
 
 def _firertc(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
@@ -162,10 +190,10 @@ def _event(process: subprocess.Popen[str]) -> dict[str, Any]:
     return dict(json.loads(line))
 
 
-def _wait(process: subprocess.Popen[str], name: str) -> dict[str, str]:
+def _wait(process: subprocess.Popen[str], name: str) -> dict[str, Any]:
     while (event := _event(process))["event"] != name:
         pass
-    return {key: str(value) for key, value in event.items()}
+    return event
 
 
 def _memory(pid: int) -> int:
@@ -193,31 +221,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--bytes", type=int, help=argparse.SUPPRESS)
     given, _ = parser.parse_known_args(arguments)
     if given.side:
-        side = bare_sender if given.side == "sender" else bare_receiver
-        asyncio.run(asyncio.wait_for(side(given.bytes), SECONDS))
+        work = bare_sender if given.side == "sender" else bare_receiver
+        asyncio.run(asyncio.wait_for(work(given.bytes), SECONDS))
         return
     size = round(given.size * 1_000_000)
-    rates: dict[str, list[float]] = {"bare": [], "firertc": []}
-    memory = [0.0] * 4
+    runs: dict[str, list[Run]] = {"bare": [], "firertc": []}
     with LocalSuite(ROOT) as suite, tempfile.TemporaryDirectory() as folder:
         seeds = seed(suite.addresses)
         environment = {**os.environ, **suite.environment(), "FIRERTC_REALM": seeds.realm}
         environment["FIRERTC_KEY"] = seeds.key
         _make(Path(folder, "file.bin"), size)
         for _ in range(given.rounds):
-            rates["bare"].append(bare(size))
-            rate, grown = transfer(size, Path(folder), environment)
-            rates["firertc"].append(rate)
-            memory = [max(pair) for pair in zip(memory, grown, strict=True)]
-    medians = {way: statistics.median(found) for way, found in rates.items()}
-    for way, found in rates.items():
-        shown = ", ".join(f"{rate / 1e6:.1f}" for rate in found)
-        print(f"files: {way:8} median {medians[way] / 1e6:6.1f} MB/s  ({shown})")
-    print(f"files: ratio {medians['firertc'] / medians['bare']:.2f} of a bare data channel")
+            runs["bare"].append(bare(size))
+            runs["firertc"].append(transfer(size, Path(folder), environment))
+    rates, costs = {}, {}
+    for way, done in runs.items():
+        rates[way] = statistics.median(run.rate for run in done)
+        busy = [statistics.median(run.busy[side] for run in done) for side in (0, 1)]
+        # The busier side is what bounds the rate where each has a processor of its own.
+        costs[way] = max(busy)
+        shown = ", ".join(f"{run.rate / 1e6:.1f}" for run in done)
+        print(
+            f"files: {way:8} median {rates[way] / 1e6:6.1f} MB/s ({shown}); processor "
+            f"{busy[0] / given.size * 1000:.0f} (sender), {busy[1] / given.size * 1000:.0f} ms/MB "
+            "(receiver)"
+        )
     print(
-        f"files: memory at {given.size:.0f} MB: grew by {memory[0] / 1e6:.1f} (sender), "
-        f"{memory[1] / 1e6:.1f} MB (receiver), to {memory[2] / 1e6:.0f} and {memory[3] / 1e6:.0f}"
+        f"files: of a bare data channel: {rates['firertc'] / rates['bare']:.2f} by the clock, "
+        f"{costs['bare'] / costs['firertc']:.2f} by the busier side's processor time"
     )
+    for side, name in enumerate(("sender", "receiver")):
+        most = max(run.memory[side] for run in runs["firertc"])
+        grown = max(run.growth[side] for run in runs["firertc"])
+        print(
+            f"files: memory of the {name} at {given.size:.0f} MB: {most / 1e6:.0f} MB at most, "
+            f"{grown / 1e6:.1f} MB more than after the first tenth"
+        )
 
 
 if __name__ == "__main__":

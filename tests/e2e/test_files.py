@@ -6,7 +6,12 @@ import asyncio
 import hashlib
 import json
 import os
+import pty
+import select
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +19,14 @@ import pytest
 from firertc.call import Media
 from firertc.client import Client
 from firertc.errors import Rejected
-from firertc.receiving import Plan, receive_files
+from firertc.receiving import receive_files
 from firertc.sending import send_files
+from firertc.sinks import Plan
 from firertc.transfer_frames import LABEL, Entry, Offer, encode
 
 from .conftest import Left, Run
 from .remains import emptied
-from .terminal import FIRERTC, Terminal
+from .terminal import FIRERTC, STEP_SECONDS, Terminal
 
 QUIET = Media(receiving=frozenset())
 LARGE_BYTES = 120_000_000
@@ -341,3 +347,109 @@ def test_memory_stays_flat(run: Run, here: Path, there: Path) -> None:
     assert receiver.end(FAR_SECONDS) == 0, receiver
     assert sender.end() == 0, sender
     assert hash_of(there / "large.bin") == sha256
+
+
+class Asked:
+    """``firertc`` at a terminal of its own, where it can ask."""
+
+    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
+        self._terminal, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [str(FIRERTC), *arguments],
+            env=environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.shown = ""
+
+    def wait_for(self, words: str) -> None:
+        give_up = time.monotonic() + STEP_SECONDS
+        while words not in self.shown:
+            assert time.monotonic() < give_up, self.shown
+            if select.select([self._terminal], [], [], 0.2)[0]:
+                try:
+                    self.shown += os.read(self._terminal, 65_536).decode("utf-8", "replace")
+                except OSError:  # EIO: it has ended
+                    assert words in self.shown, self.shown
+        self.shown = self.shown.partition(words)[2]
+
+    def say(self, line: str) -> None:
+        os.write(self._terminal, line.encode() + b"\n")
+
+    def end(self) -> int:
+        return self.process.wait(STEP_SECONDS)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(STEP_SECONDS)
+        os.close(self._terminal)
+
+
+@pytest.fixture
+def asked(
+    run: Run, environment: dict[str, str], here: Path, there: Path
+) -> Iterator[tuple[Terminal, Asked]]:
+    """A sender, and a receiver at the question what to do with a name that is taken."""
+    random_file(here / "a.txt", 3_000)
+    (there / "a.txt").write_bytes(b"mine")
+    sender = run("send", str(here / "a.txt"), "--json")
+    receiver = Asked(environment, "receive", sender.code(), "--into", str(there))
+    try:
+        receiver.wait_for("a.txt  3.0 kB  (another of this name is here)")
+        receiver.wait_for("or [n]o: ")
+        yield sender, receiver
+    finally:
+        receiver.close()
+
+
+@pytest.mark.parametrize("answer", ["r", "overwrite", "n"])
+def test_asked(asked: tuple[Terminal, Asked], there: Path, answer: str) -> None:
+    sender, receiver = asked
+    receiver.say("perhaps")
+    receiver.wait_for("or [n]o: ")
+    receiver.say(answer)
+    receiver.wait_for("Declined" if answer == "n" else "received: a.txt")
+    expected = 4 if answer == "n" else 0
+    assert (receiver.end(), sender.end()) == (expected, expected), sender
+    kept = {path.name: path.stat().st_size for path in there.iterdir()}
+    assert (
+        kept
+        == {
+            "r": {"a.txt": 4, "a (1).txt": 3_000},
+            "overwrite": {"a.txt": 3_000},
+            "n": {"a.txt": 4},
+        }[answer]
+    )
+
+
+def test_ctrl_c_when_asked(asked: tuple[Terminal, Asked], left: Left) -> None:
+    sender, receiver = asked
+    receiver.process.send_signal(signal.SIGINT)
+    receiver.wait_for("Stopped.")
+    assert receiver.end() == 130
+    assert sender.wait_for("error")["code"] == "transfer-stopped"
+    assert sender.end() == 1
+    assert left() == []
+
+
+def test_the_sender_goes_while_asked(asked: tuple[Terminal, Asked]) -> None:
+    sender, receiver = asked
+    sender.interrupt()
+    assert sender.end() == 130
+    receiver.wait_for("The sender ended the transfer")
+    assert receiver.end() == 1
+
+
+def test_the_sender_stays_away(run: Run, left: Left, here: Path, there: Path) -> None:
+    random_file(here / "large.bin", LARGE_BYTES)
+    sender = run("send", str(here / "large.bin"), "--json")
+    code = sender.code()
+    receiver = run("receive", code, "--into", str(there), "--yes", "--wait", "3", "--json")
+    progressed(receiver, 0.1)
+    sender.kill()
+    assert receiver.end() == 6, receiver
+    assert f"firertc receive {code}" in receiver.error
+    assert left() == []

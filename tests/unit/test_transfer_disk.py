@@ -13,8 +13,9 @@ import pytest
 from firertc.errors import ChannelClosed, ConfigError, Rejected
 from firertc.manifest import collect
 from firertc.partial import DiskFull, PartialFile, free_name, place
-from firertc.receiving import Existing, Plan, StreamSink, receive_files
+from firertc.receiving import receive_files
 from firertc.sending import Progress, Sending, Stopped
+from firertc.sinks import Existing, Plan, StreamSink
 from firertc.transfer import TransferError
 from firertc.transfer_frames import PIECE_BYTES
 

@@ -6,13 +6,14 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from ..config import Config
 from ..errors import ConfigError, FireRTCError
+from .consent import Consent
 from .hiding import hide_arguments
 from .options import project_options
 
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
     from ..call import Call
     from ..channel import Channel
     from ..link import Link
-    from ..receiving import Existing, Plan, Sink
     from ..room import Room
-    from ..transfer_frames import Entry
+    from ..sinks import Existing, Plan, Sink
     from .progress import Screen
 
 WAIT_SECONDS = 120
@@ -33,7 +33,6 @@ AGAIN_SECONDS = (1.0, 2.0, 4.0)
 """Between attempts at a code; the last again and again."""
 STANDING_SECONDS = 30.0
 """With a part of an earlier attempt there, the sender may still be about to wait again."""
-SHOWN_FILES = 20
 
 
 @click.command()
@@ -139,17 +138,14 @@ class Receiving:
     def __init__(
         self, screen: Screen, into: Path, stdout: bool, yes: bool, existing: Existing | None
     ) -> None:
-        from ..receiving import FolderSink, StreamSink
+        from ..sinks import FolderSink, StreamSink
         from .streams import StandardOutput
 
         self.screen = screen
         self._into = into
         self._stdout = stdout
-        self._yes = yes
-        self._existing = existing
-        self._accepted: tuple[Entry, ...] | None = None
-        """What was accepted before the connection was lost."""
-        self._answer: Existing = "rename"
+        self._consent = Consent(screen, yes, existing)
+        self._at_code = False
         self.has_begun = False
         """Whether something may have been kept that is not whole."""
         self.sink: Sink = StreamSink(StandardOutput().write) if stdout else FolderSink(into)
@@ -178,6 +174,7 @@ class Receiving:
 
         client = Client(self.screen.config, server_token=os.environ.get("FIRERTC_SERVER_TOKEN"))
         client.on_outage = self.screen.outage
+        self._at_code = True
         clock = asyncio.get_running_loop().time
         give_up = clock() + STANDING_SECONDS if self._has_parts() else None
         attempts = 0
@@ -350,7 +347,7 @@ class Receiving:
         )
 
     def _renamed(self) -> str:
-        from ..receiving import FolderSink
+        from ..sinks import FolderSink
 
         if not isinstance(self.sink, FolderSink):
             return ""
@@ -362,67 +359,9 @@ class Receiving:
         return f" ({', '.join(others[:5])})" if others else ""
 
     async def _decide(self, plan: Plan, link: Link, peer: str) -> Existing | None:
-        from .progress import amount
-        from .tables import printable
-
-        files = plan.offer.files
-        if plan.size is not None and link.side == "answerer":
+        if plan.size is not None and self._at_code:
             # Coming to the code again does more than a repair: the sender may be a new one.
             link.mend = None
-        if files == self._accepted:
-            self.screen.event("accepted", None, peer=peer)
-            return self._answer
-        size = "size unknown" if plan.size is None else amount(plan.size)
-        text = f"{len(files)} file{'s' if len(files) > 1 else ''}, {size}"
-        names = [
-            f"  {printable(entry.path)}  {'?' if entry.size is None else amount(entry.size)}"
-            + ("  (is here already)" if index in plan.here else "")
-            + ("  (another of this name is here)" if index in plan.existing else "")
-            for index, entry in enumerate(files[:SHOWN_FILES])
-        ]
-        if len(files) > SHOWN_FILES:
-            names.append(f"  … and {len(files) - SHOWN_FILES} more")
-        self.screen.event(
-            "offer",
-            f"offered: {text}",
-            peer=peer,
-            bytes=plan.size,
-            files=[{"path": entry.path, "size": entry.size} for entry in files],
-        )
-        if not self.screen.as_json:
-            for name in names:
-                click.echo(name, err=True)
-        answer = await self._ask(plan)
-        if answer is not None:
-            self.has_begun = True
-            self._accepted, self._answer = files, answer
-            self.screen.event("accepted", None, peer=peer)
+        answer = await self._consent.decide(plan, peer)
+        self.has_begun = self.has_begun or answer is not None
         return answer
-
-    async def _ask(self, plan: Plan) -> Existing | None:
-        from .streams import Worker
-
-        existing = self._existing
-        if plan.existing and existing is None and (self._yes or not sys.stdin.isatty()):
-            first = plan.offer.files[plan.existing[0]].path
-            raise ConfigError(
-                f"{first!r} is here already ({len(plan.existing)} of the files offered): receive "
-                "with --overwrite, --rename, or --into another folder."
-            )
-        if not self._yes and not sys.stdin.isatty():
-            raise ConfigError("Nobody is there to be asked: receive with --yes to accept.")
-        worker = Worker("firertc-ask")
-        if plan.existing and existing is None:
-            word: Existing | Literal["no"] = await worker.run(
-                lambda: click.prompt(
-                    f"{len(plan.existing)} of these names are taken: overwrite, rename, skip them, "
-                    "or no",
-                    type=click.Choice(["overwrite", "rename", "skip", "no"]),
-                    err=True,
-                )
-            )
-            return None if word == "no" else word
-        if self._yes:
-            return existing or "rename"
-        agreed = await worker.run(lambda: click.confirm("Receive?", default=True, err=True))
-        return (existing or "rename") if agreed else None

@@ -7,10 +7,15 @@ import contextlib
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import click
+
 T = TypeVar("T")
+
+LINE_BYTES = 4_096
+"""The longest line that a terminal hands over (Linux, N_TTY_BUF_SIZE)."""
 
 
 class Worker:
@@ -96,3 +101,23 @@ class StandardOutput:
                 view = view[os.write(self._number, view) :]
 
         await self._worker.run(write)
+
+
+async def ask(question: str, answers: Sequence[str], default: str = "") -> str:
+    """Ask at the terminal until one of these answers comes, or the beginning of one.
+
+    Unlike :func:`click.prompt` it can be cancelled: no thread is left that holds the lock of
+    ``sys.stdin`` when the program ends.
+
+    :param default: what an empty line means.
+    :returns: the answer in lower case; the last of them if standard input has ended.
+    """
+    source = StandardInput()
+    while True:
+        click.echo(question, err=True, nl=False)
+        line = await source.read(LINE_BYTES)
+        if not line:
+            return answers[-1]
+        word = line.decode("utf-8", "replace").strip().lower() or default
+        if word and any(answer.startswith(word) for answer in answers):
+            return word
