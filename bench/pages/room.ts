@@ -23,7 +23,7 @@ export async function warm(config: Config, name: string): Promise<void> {
   const session = await client.join({ room: name });
   // Opens the connection to Firestore, and loads the rooms.
   await client.look(`${name}-warm`);
-  await session.database.get(`realms/${session.realm}/rooms/${name}-warm`);
+  await session.database.get(`realms/${session.realm}/rooms/${name}`);
   ready = { client, join: () => client.enter(name, { ...DATA_ONLY, session }) };
 }
 
