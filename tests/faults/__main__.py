@@ -65,7 +65,11 @@ async def make_all(asked: argparse.Namespace, suite: LocalSuite) -> dict[str, An
         if part in plans:
             figures[part] = await soak.run(environment, plans[part], left)
         else:
-            await many.in_sequence(config, 3)
+            if part == "sequence":
+                await many.in_sequence(config, 3)
+            else:
+                # A first crowd's peak stays with the allocator: the second must do with it.
+                await many.at_once(config, asked.crowd)
             work = (
                 partial(many.in_sequence, config, asked.calls)
                 if part == "sequence"

@@ -13,13 +13,14 @@ from . import soak
 from .conftest import Left
 from .soak import Plan
 
-SEED = 7
+SEED = 0
+"""One that has a cut of the path which is too long for a link to stand without repair."""
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("hosts")
 @pytest.mark.parametrize(
-    "plan", [Plan("call", 8, 55, SEED), Plan("room", 5, 35, SEED)], ids=["call", "room"]
+    "plan", [Plan("call", 8, 45, SEED), Plan("room", 5, 30, SEED)], ids=["call", "room"]
 )
 async def test_a_call_that_is_cut(environment: dict[str, str], left: Left, plan: Plan) -> None:
     figures = await soak.run(environment, plan, left)
