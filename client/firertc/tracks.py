@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
@@ -19,7 +20,7 @@ from av import AudioFrame, VideoFrame
 from av.frame import Frame
 from av.packet import Packet
 
-Media = Frame | Packet
+Media = Frame | Packet[Any]
 
 
 class Timeline:
@@ -187,6 +188,7 @@ def _copy(frame: Media) -> Media:
         audio.sample_rate = frame.sample_rate
         audio.time_base = frame.time_base
         return audio
-    packet = Packet(bytes(frame))  # type: ignore[arg-type]
-    packet.time_base = frame.time_base
+    packet: Packet[Any] = Packet(bytes(frame))  # type: ignore[arg-type]
+    if frame.time_base is not None:
+        packet.time_base = frame.time_base
     return packet
