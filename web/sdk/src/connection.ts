@@ -9,7 +9,7 @@ import { CHANNEL_ID, LABEL } from "./control.js";
 import { ConfigError, DocumentMalformed, ProtocolError } from "./errors.js";
 import { CANDIDATE_BATCH_SECONDS, GATHER_GRACE_SECONDS } from "./negotiation.js";
 import { read, type Snapshot } from "./statistics.js";
-import { sleep } from "./waiting.js";
+import { sleep, Turns } from "./waiting.js";
 
 /** A kind of media. */
 export type Kind = "audio" | "video";
@@ -79,6 +79,7 @@ export class Connection {
   #send: ((texts: string[]) => void) | null = null;
   #batch: ReturnType<typeof setTimeout> | undefined;
   readonly #applied = new Set<string>();
+  readonly #adding = new Turns();
 
   constructor({ iceServers, sending = [], receiving, like }: ConnectionOptions) {
     this.waiting = [...sending];
@@ -236,6 +237,11 @@ export class Connection {
    * @throws ConfigError if there are 16 sections.
    */
   async add(track: MediaStreamTrack): Promise<void> {
+    // One after the other: two must not take the same idle section.
+    await this.#adding.take(() => this.#add(track));
+  }
+
+  async #add(track: MediaStreamTrack): Promise<void> {
     const idle = this.pc
       .getTransceivers()
       .find((each) => kindOf(each) === track.kind && !each.sender.track);

@@ -1,0 +1,120 @@
+"""Tracks that come and go on a link that stands, between two pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from firertc.suite import LocalSuite, Seeds
+
+from .linking import linking_page
+from .test_sdk import config
+
+PICTURES = """
+window.picture = (colour) => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 120 });
+  const drawing = canvas.getContext("2d");
+  let turn = 0;
+  setInterval(() => {
+    drawing.fillStyle = colour;
+    drawing.fillRect(0, 0, 160, 120);
+    drawing.fillStyle = "grey";
+    drawing.fillRect(turn++ % 8, 0, 8, 8);
+  }, 40);
+  return canvas.captureStream(25).getVideoTracks()[0];
+};
+// The colour in the middle of a track's picture: its strongest part.
+window.colourOf = async (track) => {
+  const video = Object.assign(document.createElement("video"), { muted: true });
+  video.srcObject = new MediaStream([track]);
+  await video.play();
+  const canvas = Object.assign(document.createElement("canvas"), { width: 16, height: 12 });
+  const drawing = canvas.getContext("2d");
+  drawing.drawImage(video, 0, 0, 16, 12);
+  const rgb = [...drawing.getImageData(8, 6, 1, 1).data].slice(0, 3);
+  return ["red", "green", "blue"][rgb.indexOf(Math.max(...rgb))];
+};
+window.colours = async (who) => {
+  const found = [];
+  for (const track of sides[who].link.tracks) found.push(await colourOf(track));
+  return found.sort().join();
+};
+null;
+"""
+
+
+@pytest.fixture
+def page(browser: Browser, script: Path, suite: LocalSuite, realm: Seeds) -> Iterator[Page]:
+    """A page with both sides of a link that sends nothing yet."""
+    with linking_page(browser, script, suite) as opened:
+        opened.evaluate(PICTURES)
+        settings: dict[str, Any] = config(suite) | {"key": realm.key}
+        opened.evaluate("(config) => two(config, () => ({}))", settings)
+        yield opened
+        opened.evaluate("closeAll()")
+
+
+@pytest.mark.parametrize(("sender", "receiver"), [("ann", "bob"), ("bob", "ann")])
+def test_several_of_a_kind_come_and_go(page: Page, sender: str, receiver: str) -> None:
+    seen = page.evaluate(
+        """async ([sender, receiver]) => {
+          const { link } = sides[sender];
+          const other = sides[receiver].link;
+          const { stream } = other;
+          const seen = [];
+          const see = async (count) => {
+            await until(() => other.tracks.length === count);
+            const same = stream.getTracks().length === count && other.stream === stream;
+            seen.push([await colours(receiver), same]);
+          };
+          const [red, blue, green] = ["red", "blue", "lime"].map(picture);
+          await Promise.all([link.addTrack(red), link.addTrack(blue)]);
+          await see(2);
+          seen.push(await codeOf(link.addTrack(red)));
+          await link.removeTrack(red);
+          await see(1);
+          await link.addTrack(green);
+          await see(2);
+          const sections = () => link.connection.pc.getTransceivers().length;
+          seen.push(sections());
+          seen.push(await link.replaceTrack(picture("red"), green));
+          await until(async () => (await colours(receiver)) === "blue,red");
+          return seen;
+        }""",
+        [sender, receiver],
+    )
+    first, twice, one, again, sections, replaced = seen
+    assert [first, one, again] == [["blue,red", True], ["blue", True], ["blue,green", True]]
+    assert (twice, replaced) == ("bad-config", True)
+    # A freed section is used again.
+    assert sections <= 3
+
+
+def test_a_limit(page: Page) -> None:
+    limits = page.evaluate(
+        """async () => {
+          const { link } = sides.ann;
+          await link.addTrack(picture("red"));
+          const bound = () => link.connection.pc.getSenders()
+            .filter(({ track }) => track?.kind === "video")
+            .map((sender) => sender.getParameters().encodings[0]?.maxBitrate ?? null);
+          await link.limitBitrate("video", 300_000);
+          const found = [bound()];
+          // Also after a repair, and on what comes later.
+          await link.addTrack(picture("blue"));
+          link.connection.pc.close();
+          await until(() => sides.ann.log.includes("reconnected"), 40);
+          await until(() => bound().length === 2);
+          found.push(bound());
+          await until(() => sides.bob.link.tracks.length === 2);
+          await until(async () => (await colours("bob")) === "blue,red");
+          await link.limitBitrate("video", null);
+          found.push(bound(), await codeOf(link.limitBitrate("video", -1)));
+          return found;
+        }"""
+    )
+    assert limits == [[300_000], [300_000, 300_000], [None, None], "bad-config"]
