@@ -13,7 +13,6 @@ export interface InitOptions {
   readonly credentials?: Credentials;
   /** The Firebase project; default: what Firebase Hosting and `/firertc.json` say. */
   readonly firertc?: Config;
-  /** Use paths through a relay only. */
   readonly [other: string]: unknown;
 }
 
