@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
@@ -20,7 +20,7 @@ from av import AudioFrame, VideoFrame
 from av.frame import Frame
 from av.packet import Packet
 
-Media = Frame | Packet[Any]
+Media: TypeAlias = "Frame | Packet[Any]"
 
 
 class Timeline:
