@@ -187,6 +187,10 @@ class Channel(AsyncIOEventEmitter):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     async with self._sending:
                         self._closing = True
+                        # The last that was read, too: once it has our end, the other side looks
+                        # no further.
+                        if self._unacknowledged:
+                            self._acknowledge()
                         self._outbox.add(Kind.FIN)
                         self._pump()
                     # Whoever closes at the same time acknowledges by closing.

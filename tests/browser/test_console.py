@@ -63,6 +63,7 @@ def test_from_a_grant_to_a_closed_room(
     key, secret = page.make_key("programs")
     soon(page.key("programs"))
     assert len(secret) > 40
+    expect(page.page.locator("#secret-text")).to_be_empty()
     assert secret not in page.page.content()
     assert (
         page.page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}])").find(secret)

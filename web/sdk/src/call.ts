@@ -6,8 +6,9 @@
  */
 
 import type { Carrier } from "./carrier.js";
-import { Connection, isComplete, type Kind } from "./connection.js";
+import { Connection, type Kind } from "./connection.js";
 import type { Change, Listener } from "./database.js";
+import { isComplete } from "./descriptions.js";
 import {
   AnsweredElsewhere,
   Busy,

@@ -199,6 +199,8 @@ export class Channel extends Emitter<ChannelEvents> {
   async #sayLast(): Promise<void> {
     await this.#sending.take(() => {
       this.#closing = true;
+      // The last that was read, too: once it has our end, the other side looks no further.
+      if (this.#unacknowledged > 0) this.#acknowledge();
       this.#outbox.end();
       this.#pump();
       return Promise.resolve();

@@ -6,6 +6,7 @@
  */
 
 import { CHANNEL_ID, LABEL } from "./control.js";
+import { END_OF_CANDIDATES, spreadCandidates } from "./descriptions.js";
 import { ConfigError, DocumentMalformed, ProtocolError } from "./errors.js";
 import { CANDIDATE_BATCH_SECONDS, GATHER_GRACE_SECONDS } from "./negotiation.js";
 import { read, type Snapshot } from "./statistics.js";
@@ -19,9 +20,6 @@ const SECTIONS_MOST = 16;
 
 /** Once a candidate was found, others of the same kind follow within this. */
 const QUIET_SECONDS = 0.004;
-/** An empty candidate ends the list (W3C WebRTC, section 4.8.1.2). */
-export const END_OF_CANDIDATES = JSON.stringify({ candidate: "" });
-const END_MARK = "a=end-of-candidates";
 
 /** An offer or an answer of ours. */
 export interface LocalDescription {
@@ -68,6 +66,7 @@ export class Connection {
   #model: readonly Section[] | null;
   /** The sections when they were last looked at: a closed connection has none. */
   #sections: readonly Section[] = [];
+  /** In bits per second; those of a connection are those of the one it is like. */
   readonly #limits: Map<Kind, number>;
   /** Candidates found after the description was made. */
   readonly #late: string[] = [];
@@ -85,7 +84,7 @@ export class Connection {
     this.waiting = [...sending];
     this.receiving = like?.receiving ?? new Set(receiving ?? KINDS);
     this.#model = like?.sections() ?? null;
-    this.#limits = new Map(like ? like.#limits : []);
+    this.#limits = like ? like.#limits : new Map<Kind, number>();
     this.pc = new RTCPeerConnection({ iceServers: [...iceServers], bundlePolicy: "max-bundle" });
     this.pc.addEventListener("icecandidate", ({ candidate }) => {
       this.#onCandidate(candidate);
@@ -326,7 +325,7 @@ export class Connection {
 
   /** The application's tracks flow here now; what the old one was given since this was made waits. */
   takeOver(old: Connection): void {
-    for (const [kind, limit] of old.#limits) this.#limits.set(kind, limit);
+    void this.#applyLimits();
     const mine = this.tracks;
     this.waiting.push(...old.tracks.filter((track) => !mine.includes(track)));
   }
@@ -495,21 +494,4 @@ export class Connection {
 
 function kindOf(transceiver: RTCRtpTransceiver): Kind {
   return transceiver.receiver.track.kind as Kind;
-}
-
-/** Whether a description says that no more candidates will come (RFC 8840, section 4.2). */
-export function isComplete(sdp: string): boolean {
-  return sdp.split(/\r?\n/).some((line) => line.trim() === END_MARK);
-}
-
-/**
- * Say in every section what browsers say in the first, which the others share: the candidates, and
- * that no more will come. aiortc 1.16 with max-bundle takes those of the last section alone.
- */
-export function spreadCandidates(sdp: string, complete: boolean): string {
-  const [head = "", ...sections] = sdp.split(/^(?=m=)/m);
-  const lines = sections.flatMap((section) => section.match(/^a=candidate:.*\r\n/gm) ?? []);
-  const said = [...new Set(lines), ...(complete ? [`${END_MARK}\r\n`] : [])].join("");
-  const bare = sections.map((section) => section.replace(/^a=candidate:.*\r\n/gm, ""));
-  return head + bare.map((section) => section + said).join("");
 }

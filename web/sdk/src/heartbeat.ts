@@ -31,11 +31,15 @@ export class Heartbeat {
     this.#heard = performance.now();
   }
 
-  /** A ping was answered. */
-  pong(number: number): void {
-    const sent = this.#sent.get(number);
+  /** A ping came, or the answer to one of ours. */
+  take({ t, n }: Frame & { readonly t: "ping" | "pong" }): void {
+    if (t === "ping") {
+      this.send({ t: "pong", n });
+      return;
+    }
+    const sent = this.#sent.get(n);
     if (sent === undefined) return;
-    this.#sent.delete(number);
+    this.#sent.delete(n);
     this.onRoundTrip((performance.now() - sent) / 1000);
   }
 

@@ -4,7 +4,8 @@
  * and the database is left alone.
  */
 
-import { Carrier } from "./carrier.js";
+import type { Carrier } from "./carrier.js";
+import { Carriers } from "./carriers.js";
 import type { Channel } from "./channel.js";
 import { Channels, type ChannelOptions } from "./channels.js";
 import type { Connection, Kind } from "./connection.js";
@@ -12,8 +13,10 @@ import type { Frame } from "./control.js";
 import { FireRTCError, PathUnreachable, PeerGone, ProtocolError } from "./errors.js";
 import { Emitter } from "./events.js";
 import { Heartbeat } from "./heartbeat.js";
+import { NO_PATH, type LinkEnd, type LinkEvents, type LinkState, type Side } from "./linkState.js";
 import { Messages } from "./messages.js";
 import { UNREACHABLE_SECONDS, type Pulse } from "./negotiation.js";
+import { Received } from "./received.js";
 import { Renegotiation } from "./renegotiation.js";
 import { REPAIR_SECONDS } from "./repair.js";
 import type { RequestHandler } from "./requests.js";
@@ -28,49 +31,13 @@ const REQUEST_SECONDS = 10;
 /** What this side understands. */
 const CAN = ["restart", "channels", "requests", "files"] as const;
 
-/** The link's original offerer alone creates offers; the answerer asks. */
-export type Side = "offerer" | "answerer";
-export type LinkState = "connecting" | "open" | "reconnecting" | "closed";
+export type { LinkEnd, LinkEvents, LinkState, Side };
 
 /**
  * Brings a broken link another connection ({@link Link.carry}), and is done when the link is open
  * again or all is in vain.
  */
 export type Mend = (link: Link) => Promise<void>;
-
-/** How a link ended. */
-export interface LinkEnd {
-  /**
-   * `hangup` or what the other side gave; `gone` if it fell silent; `failed` if the path broke.
-   */
-  readonly reason: string;
-  readonly byRemote: boolean;
-}
-
-/** What a link tells of. */
-export interface LinkEvents {
-  /** The control channel is open. */
-  open: undefined;
-  /** User data; each once, in order, kept until somebody listens. Bytes come as `Uint8Array`. */
-  message: unknown;
-  /** The other side opened a channel; kept until somebody listens. */
-  channel: Channel;
-  /** The other side sends a track; after a repair it comes as another one. */
-  track: MediaStreamTrack;
-  /** The other side sends it no longer, or another came in its place. */
-  trackRemoved: MediaStreamTrack;
-  /** Which of the other side's kinds are muted. */
-  mute: Readonly<Record<string, boolean>>;
-  /** How the other side's heart beats. */
-  pulse: Pulse;
-  /** The round trip of the latest ping, in seconds. */
-  roundTrip: number;
-  /** The path broke (it fell silent, or failed), and another is looked for. */
-  reconnecting: "silent" | "failed";
-  /** It is open again; what was said meanwhile arrives. */
-  reconnected: undefined;
-  closed: LinkEnd;
-}
 
 /** The connection to one remote peer. */
 export class Link extends Emitter<LinkEvents> {
@@ -79,8 +46,6 @@ export class Link extends Emitter<LinkEvents> {
   remote = "";
   /** Round trip of the latest ping. */
   rttSeconds: number | null = null;
-  /** What the other side sends; it stays, its tracks change with the connection. */
-  readonly stream = new MediaStream();
   /** Which kinds the other side has muted. */
   muted: Readonly<Record<string, boolean>> = {};
   /** What the other side understands: `restart`, `channels`, `requests`, `files`. */
@@ -89,16 +54,12 @@ export class Link extends Emitter<LinkEvents> {
   mend: Mend | null = null;
   /** How long a repair may take before the link ends. */
   repairSeconds = REPAIR_SECONDS;
-  /** The connection in use. @internal */
-  carrier: Carrier;
   /** @internal */
   readonly channels: Channels;
   /** Whether the link has got another connection since it broke. @internal */
   moved = false;
 
-  /** The one before, until something came on the one in use. */
-  #previous: Carrier | null = null;
-  readonly #coming = new Set<Carrier>();
+  readonly #carriers: Carriers;
   readonly #opened = deferred<undefined>();
   readonly #ended = deferred<LinkEnd>();
   readonly #settled = new Changes();
@@ -106,11 +67,13 @@ export class Link extends Emitter<LinkEvents> {
   readonly #renegotiation: Renegotiation;
   readonly #heart: Heartbeat;
   readonly #rates = new Rates();
-  readonly #received = new Map<number, MediaStreamTrack>();
+  readonly #received = new Received(
+    this.emit.bind(this, "track"),
+    this.emit.bind(this, "trackRemoved"),
+  );
   #mute: Partial<Record<Kind, boolean>> = {};
   #pulse: Pulse = "alive";
   #leaving: LinkEnd | null = null;
-  #lastPath: Path | null = null;
   #giveUp: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -122,27 +85,31 @@ export class Link extends Emitter<LinkEvents> {
     readonly side: Side,
   ) {
     super();
-    const say = (frame: Frame): void => {
-      this.say(frame);
-    };
-    this.#messages = new Messages(say, (body) => {
-      this.handOn("message", body);
+    const say = this.say.bind(this);
+    this.#messages = new Messages(say, this.handOn.bind(this, "message"));
+    this.#heart = new Heartbeat(say, this.#judge.bind(this), (seconds) => {
+      this.rttSeconds = seconds;
+      this.emit("roundTrip", seconds);
     });
-    this.#heart = new Heartbeat(
-      say,
-      (pulse) => {
-        this.#judge(pulse);
-      },
-      (seconds) => {
-        this.rttSeconds = seconds;
-        this.emit("roundTrip", seconds);
-      },
-    );
     this.#renegotiation = new Renegotiation(this);
-    this.channels = new Channels(this, (channel) => {
-      this.handOn("channel", channel);
+    this.channels = new Channels(this, this.handOn.bind(this, "channel"));
+    this.#carriers = new Carriers(connection, {
+      opened: this.#onOpen.bind(this),
+      moved: this.#move.bind(this),
+      heard: this.#onFrame.bind(this),
+      fell: (how) => {
+        this.#break("failed", { reason: "failed", byRemote: how === "closed" });
+      },
+      brokeProtocol: this.#refuse.bind(this),
+      track: this.#received.take.bind(this.#received),
+      channel: this.channels.take.bind(this.channels),
+      dropped: this.channels.drop.bind(this.channels),
     });
-    this.carrier = this.#carrierOf(connection);
+  }
+
+  /** The connection in use, and its control channel. @internal */
+  get carrier(): Carrier {
+    return this.#carriers.current;
   }
 
   /** The connection in use. */
@@ -152,7 +119,12 @@ export class Link extends Emitter<LinkEvents> {
 
   /** What the other side sends. */
   get tracks(): readonly MediaStreamTrack[] {
-    return [...this.#received.values()];
+    return this.#received.tracks;
+  }
+
+  /** The same as one stream, which stays; its tracks change with the connection. */
+  get stream(): MediaStream {
+    return this.#received.stream;
   }
 
   // Opening and ending.
@@ -219,12 +191,11 @@ export class Link extends Emitter<LinkEvents> {
     this.channels.close();
     this.#ended.resolve(end);
     this.#settled.tell();
-    const carriers = [this.carrier, ...this.#coming, ...(this.#previous ? [this.#previous] : [])];
-    const drop = (): void => {
-      for (const carrier of carriers) carrier.drop();
+    const close = (): void => {
+      this.#carriers.close();
     };
-    if (lastWord) setTimeout(drop, LAST_WORD_SECONDS * 1000);
-    else drop();
+    if (lastWord) setTimeout(close, LAST_WORD_SECONDS * 1000);
+    else close();
     this.emit("closed", end);
   }
 
@@ -344,7 +315,7 @@ export class Link extends Emitter<LinkEvents> {
     const replaced = await connection.replace(track, old);
     // It moved meanwhile: there, too.
     if (this.connection !== connection) return await this.connection.replace(track, old);
-    for (const { connection: coming } of this.#coming) await coming.replace(track, old);
+    for (const coming of this.#carriers.coming) await coming.replace(track, old);
     return replaced;
   }
 
@@ -368,53 +339,10 @@ export class Link extends Emitter<LinkEvents> {
 
   /** What the other side sends has changed, or comes on another connection. @internal */
   reconcile(): void {
-    const now = this.connection.received();
-    for (const [section, track] of [...this.#received]) {
-      if (now.get(section) !== track) this.#lose(section, track);
-    }
-    for (const [section, track] of now) this.#receive(section, track);
-  }
-
-  #receive(section: number, track: MediaStreamTrack): void {
-    const before = this.#received.get(section);
-    if (before === track) return;
-    if (before) this.#lose(section, before);
-    this.#received.set(section, track);
-    this.stream.addTrack(track);
-    this.emit("track", track);
-  }
-
-  #lose(section: number, track: MediaStreamTrack): void {
-    this.#received.delete(section);
-    this.stream.removeTrack(track);
-    this.emit("trackRemoved", track);
+    this.#received.become(this.connection.received());
   }
 
   // What happens on the connections.
-
-  #carrierOf(connection: Connection): Carrier {
-    return new Carrier(connection, {
-      opened: (carrier) => {
-        this.#onOpen(carrier);
-      },
-      heard: (carrier, frame) => {
-        this.#onFrame(carrier, frame);
-      },
-      brokeProtocol: () => {
-        this.#refuse();
-      },
-      fell: (carrier, how) => {
-        this.#onFall(carrier, how);
-      },
-      track: (carrier, section, track) => {
-        // Those of one that is coming are taken when it has come.
-        if (carrier === this.carrier) this.#receive(section, track);
-      },
-      channel: (carrier, channel) => {
-        this.channels.take(carrier, channel);
-      },
-    });
-  }
 
   /**
    * Let another connection come: the link moves to it when it opens.
@@ -422,70 +350,29 @@ export class Link extends Emitter<LinkEvents> {
    * @param connection one that is `like` the one in use; whoever made it negotiates it.
    */
   carry(connection: Connection): Carrier {
-    const carrier = this.#carrierOf(connection);
-    this.#coming.add(carrier);
-    return carrier;
+    return this.#carriers.carry(connection);
   }
 
   /** Give up a connection that was coming; nothing happens if the link runs on it. */
   giveUp(carrier: Carrier): void {
-    if (carrier === this.carrier || carrier === this.#previous) return;
-    this.#coming.delete(carrier);
-    this.#drop(carrier);
+    this.#carriers.giveUp(carrier);
   }
 
-  /** Run on a connection that came, from now on. */
-  adopt(carrier: Carrier): void {
-    this.#coming.delete(carrier);
-    if (this.#previous) this.#drop(this.#previous);
-    this.#previous = this.carrier;
-    this.carrier = carrier;
-    this.moved = true;
-    this.#move(this.#previous, carrier);
+  #onOpen(): void {
+    if (this.state !== "connecting") return;
+    this.state = "open";
+    this.#messages.isOpen = true;
+    this.#messages.isFlowing = true;
+    this.say({ t: "hello", v: 1, can: CAN });
+    this.#heart.start();
+    this.#opened.resolve(undefined);
+    this.emit("open", undefined);
   }
 
-  #onOpen(carrier: Carrier): void {
-    if (this.state === "closed") return;
-    if (carrier !== this.carrier) {
-      this.adopt(carrier);
-    } else if (this.state === "connecting") {
-      this.state = "open";
-      this.#messages.isOpen = true;
-      this.#messages.isFlowing = true;
-      this.say({ t: "hello", v: 1, can: CAN });
-      this.#heart.start();
-      this.#opened.resolve(undefined);
-      this.emit("open", undefined);
-    }
-  }
-
-  #onFall(carrier: Carrier, how: "closed" | "failed"): void {
-    if (carrier === this.#previous) {
-      this.#previous = null;
-      this.#drop(carrier);
-    } else if (carrier !== this.carrier) {
-      this.giveUp(carrier);
-    } else if (this.#previous?.isAlive) {
-      this.carrier = this.#previous;
-      this.#previous = null;
-      this.#move(carrier, this.carrier);
-      this.#drop(carrier);
-    } else {
-      this.#break("failed", { reason: "failed", byRemote: how === "closed" });
-    }
-  }
-
-  #onFrame(carrier: Carrier, frame: Frame | null): void {
+  #onFrame(frame: Frame | null, current: boolean): void {
     if (this.state === "closed") return;
     this.#heart.hear();
-    if (carrier === this.carrier) {
-      if (this.#previous) {
-        const previous = this.#previous;
-        this.#previous = null;
-        this.#drop(previous);
-      }
-      if (this.state === "reconnecting") this.#restored();
-    }
+    if (current && this.state === "reconnecting") this.#restored();
     if (frame) this.#take(frame);
   }
 
@@ -495,16 +382,12 @@ export class Link extends Emitter<LinkEvents> {
         this.can = new Set(frame.can);
         return;
       case "ping":
-        this.say({ t: "pong", n: frame.n });
-        return;
       case "pong":
-        this.#heart.pong(frame.n);
+        this.#heart.take(frame);
         return;
       case "message":
-        this.#messages.take(frame);
-        return;
       case "ack":
-        this.#messages.takeAck(frame.n);
+        this.#messages.take(frame);
         return;
       case "mute":
         this.muted = frame.kinds;
@@ -513,16 +396,8 @@ export class Link extends Emitter<LinkEvents> {
       case "bye":
         this.#finish({ reason: frame.reason, byRemote: true });
         return;
-      case "want":
-        if (this.side === "offerer") this.aside(this.#renegotiation.takeWant(frame.kinds));
-        return;
-      case "offer":
-        if (this.side === "answerer") {
-          this.aside(this.#renegotiation.takeOffer(frame.g, frame.sdp));
-        }
-        return;
-      case "answer":
-        this.#renegotiation.takeAnswer(frame.g, frame.sdp);
+      default:
+        this.#renegotiation.take(frame);
     }
   }
 
@@ -544,6 +419,8 @@ export class Link extends Emitter<LinkEvents> {
 
   /** Go on with another connection: say again what the other side may not have heard. */
   #move(old: Carrier, now: Carrier): void {
+    if (this.state === "closed") return;
+    this.moved = true;
     this.#heart.hear();
     now.connection.takeOver(old.connection);
     this.reconcile();
@@ -578,16 +455,14 @@ export class Link extends Emitter<LinkEvents> {
       this.#giveUp = setTimeout(over, this.repairSeconds * 1000);
       this.emit("reconnecting", how);
       const mine = this.#giveUp;
-      this.mend(this).then(
-        () => {
+      this.mend(this)
+        .catch((error: unknown) => {
+          if (!(error instanceof FireRTCError)) reportError(error);
+        })
+        .finally(() => {
           // Unless it came back, and broke again.
           if (mine === this.#giveUp) over();
-        },
-        (error: unknown) => {
-          if (!(error instanceof FireRTCError)) reportError(error);
-          if (mine === this.#giveUp) over();
-        },
-      );
+        });
     }
   }
 
@@ -602,11 +477,6 @@ export class Link extends Emitter<LinkEvents> {
     this.emit("reconnected", undefined);
   }
 
-  #drop(carrier: Carrier): void {
-    this.channels.drop(carrier);
-    carrier.drop();
-  }
-
   /** Do something beside; if it fails, the connection does. @internal */
   aside(work: Promise<void>): void {
     work.catch((error: unknown) => {
@@ -619,19 +489,12 @@ export class Link extends Emitter<LinkEvents> {
 
   /** The network path in use, or the last one that was. */
   async path(): Promise<Path | null> {
-    this.#lastPath = (await this.connection.statistics()).path ?? this.#lastPath;
-    return this.#lastPath;
+    return this.#rates.path((await this.connection.statistics()).path);
   }
 
   /** What the connection in use has carried, and how fast since the statistics before. */
   async statistics(): Promise<Statistics> {
     const now = await this.connection.statistics();
-    this.#lastPath = now.path ?? this.#lastPath;
-    const whole = { ...now, path: this.#lastPath };
-    return this.#rates.of(whole, performance.now() / 1000, this.rttSeconds);
+    return this.#rates.of(now, performance.now() / 1000, this.rttSeconds);
   }
 }
-
-const NO_PATH =
-  "No network path between the two sides: both signalled, but no connection opened. The other " +
-  "side may have vanished, or a firewall stands between: set up a TURN server.";

@@ -49,17 +49,16 @@ export class Messages {
     await within(confirmed(), seconds, late, signal).finally(() => (over = true));
   }
 
-  /** A message came. */
-  take(message: Message): void {
-    const fresh = this.#inbox.take(message);
+  /** A message came, or the other side has everything up to one of ours. */
+  take(frame: Message | (Frame & { readonly t: "ack" })): void {
+    if (frame.t === "ack") {
+      this.#outbox.acknowledge(frame.n);
+      this.#acknowledged.tell();
+      return;
+    }
+    const fresh = this.#inbox.take(frame);
     this.send({ t: "ack", n: this.#inbox.last });
-    if (fresh && !this.requests.take(message)) this.handOn(message.body);
-  }
-
-  /** The other side has everything up to this number. */
-  takeAck(number: number): void {
-    this.#outbox.acknowledge(number);
-    this.#acknowledged.tell();
+    if (fresh && !this.requests.take(frame)) this.handOn(frame.body);
   }
 
   /** Say again what the other side may not have heard. */

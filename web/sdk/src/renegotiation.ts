@@ -7,6 +7,7 @@
 
 import type { Carrier } from "./carrier.js";
 import type { Kind } from "./connection.js";
+import type { Frame } from "./control.js";
 import { ConfigError, PeerGone, ProtocolError } from "./errors.js";
 import type { Link } from "./link.js";
 import { deferred, Turns, within, type Deferred } from "./waiting.js";
@@ -90,8 +91,19 @@ export class Renegotiation {
     });
   }
 
+  /** The other side offers, answers or wants something. */
+  take(frame: Frame & { readonly t: "offer" | "answer" | "want" }): void {
+    const { link } = this;
+    if (frame.t === "answer") this.#answers.get(frame.g)?.resolve(frame.sdp);
+    else if (frame.t === "want" && link.side === "offerer") {
+      link.aside(this.#takeWant(frame.kinds));
+    } else if (frame.t === "offer" && link.side === "answerer") {
+      link.aside(this.#takeOffer(frame.g, frame.sdp));
+    }
+  }
+
   /** Answer an offer. */
-  async takeOffer(g: number, sdp: string): Promise<void> {
+  async #takeOffer(g: number, sdp: string): Promise<void> {
     await this.#offers.take(async () => {
       const { carrier } = this.link;
       const answer = await carrier.connection.answer(sdp);
@@ -101,13 +113,8 @@ export class Renegotiation {
     });
   }
 
-  /** Our offer was answered. */
-  takeAnswer(g: number, sdp: string): void {
-    this.#answers.get(g)?.resolve(sdp);
-  }
-
   /** The answerer wants to send more, or no longer sends something. */
-  async takeWant(kinds: readonly Kind[]): Promise<void> {
+  async #takeWant(kinds: readonly Kind[]): Promise<void> {
     if (++this.#wants > WANTS_MOST) {
       throw new ProtocolError("The other side wants more and more, without waiting for any.");
     }

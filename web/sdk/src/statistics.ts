@@ -78,9 +78,16 @@ function pathOf(local: Entry | undefined, remote: Entry | undefined): Path | nul
   };
 }
 
-/** Makes rates of totals. */
+/** Makes rates of totals; remembers the path. */
 export class Rates {
+  #path: Path | null = null;
   #before: { readonly at: number; readonly now: Snapshot } | null = null;
+
+  /** The path in use, or the last one that was. */
+  path(now: Path | null): Path | null {
+    this.#path = now ?? this.#path;
+    return this.#path;
+  }
 
   /** @param at when these were true, in seconds. */
   of(now: Snapshot, at: number, roundTripSeconds: number | null): Statistics {
@@ -96,6 +103,7 @@ export class Rates {
     };
     return {
       ...now,
+      path: this.path(now.path),
       roundTripSeconds,
       bitsPerSecondSent: 8 * rate("bytesSent"),
       bitsPerSecondReceived: 8 * rate("bytesReceived"),

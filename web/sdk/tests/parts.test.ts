@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
 
-import { isComplete, spreadCandidates } from "../src/connection.js";
 import { Inbox, Outbox } from "../src/control.js";
+import { isComplete, spreadCandidates } from "../src/descriptions.js";
 import { Cancelled, ConfigError, DocumentMalformed, NoAnswer } from "../src/errors.js";
 import { Emitter } from "../src/events.js";
 import { decodeId, encodeId, readCall } from "../src/schema.js";

@@ -132,8 +132,9 @@ class Peer(Emitter):
         return next((one for one in those if one.connection_id == connection_id), None)
 
     def list_all_peers(self) -> list[str]:
-        """Ids of the other peers there are."""
-        return [] if self._room is None else [decode_id(peer) for peer in self._room.others]
+        """Ids of every peer there is, this one's among them."""
+        room = self._room
+        return [] if room is None else [decode_id(id) for id in (room.session.peer, *room.others)]
 
     async def disconnect(self) -> None:
         """Be out of reach. The connections end too: here they live in the room."""

@@ -289,9 +289,11 @@ export class Peer extends EmitterWithError<`${PeerErrorType}`, PeerEvents> {
     return those.find((one) => one.connectionId === connectionId) ?? null;
   }
 
-  /** Ids of every peer there is. */
+  /** Ids of every peer there is, this one's among them. */
   listAllPeers(callback: (peers: string[]) => void = () => undefined): void {
-    callback([...(this.#room?.peers.keys() ?? [])].map(decodeId));
+    const room = this.#room;
+    const ids = room ? [room.session.peer, ...room.peers.keys()] : [];
+    callback([...new Set(ids)].map(decodeId));
   }
 
   /** Be out of reach. Other than with PeerJS, connections end: who left the room is gone. */

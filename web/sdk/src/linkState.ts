@@ -1,0 +1,48 @@
+/** Where a link stands, how it ended, and what it tells of. */
+
+import type { Channel } from "./channel.js";
+import type { Pulse } from "./negotiation.js";
+
+/** The link's original offerer alone creates offers; the answerer asks. */
+export type Side = "offerer" | "answerer";
+/** `reconnecting`: the path broke, and another is looked for. */
+export type LinkState = "connecting" | "open" | "reconnecting" | "closed";
+
+/** How a link ended. */
+export interface LinkEnd {
+  /**
+   * `hangup` or what the other side gave; `gone` if it fell silent; `failed` if the path broke.
+   */
+  readonly reason: string;
+  readonly byRemote: boolean;
+}
+
+/** What a link tells of. */
+export interface LinkEvents {
+  /** The control channel is open. */
+  open: undefined;
+  /** User data; each once, in order, kept until somebody listens. Bytes come as `Uint8Array`. */
+  message: unknown;
+  /** The other side opened a channel; kept until somebody listens. */
+  channel: Channel;
+  /** The other side sends a track; after a repair it comes as another one. */
+  track: MediaStreamTrack;
+  /** The other side sends it no longer, or another came in its place. */
+  trackRemoved: MediaStreamTrack;
+  /** Which of the other side's kinds are muted. */
+  mute: Readonly<Record<string, boolean>>;
+  /** How the other side's heart beats. */
+  pulse: Pulse;
+  /** The round trip of the latest ping, in seconds. */
+  roundTrip: number;
+  /** The path broke (it fell silent, or failed), and another is looked for. */
+  reconnecting: "silent" | "failed";
+  /** It is open again; what was said meanwhile arrives. */
+  reconnected: undefined;
+  closed: LinkEnd;
+}
+
+/** Why a link did not open. */
+export const NO_PATH =
+  "No network path between the two sides: both signalled, but no connection opened. The other " +
+  "side may have vanished, or a firewall stands between: set up a TURN server.";
