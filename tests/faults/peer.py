@@ -6,7 +6,8 @@ messages both sides keep a hash.
 
 Commands (``do``): ``wait``; ``come`` (``code``); ``enter`` (``room``, ``peer``, ``resume``);
 ``talk`` (``every`` seconds), ``hush``; ``stream`` (``pieces``, ``every``): bytes on a channel of
-its own; ``figures``; ``hang-up``. It ends when its input does.
+its own; ``send`` (``path``): a file; ``take`` (``folder``, ``rate``): files that are sent, on a
+disk that takes so many bytes a second; ``figures``; ``hang-up``. It ends when its input does.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ from firertc.call import Call, Media
 from firertc.client import Client
 from firertc.errors import FireRTCError
 from firertc.link import Link, LinkState
+from firertc.receiving import receive_files
 from firertc.room import Room
+from firertc.sending import send_files
+from firertc.sinks import Existing, FolderSink, Plan
+from firertc.transfer_frames import LABEL
 
 QUIET: Final = Media(receiving=frozenset())
 WAIT_SECONDS: Final = 60.0
@@ -78,6 +83,26 @@ def encoded(message: object) -> bytes:
     return json.dumps(message, sort_keys=True).encode()
 
 
+class SlowFolder(FolderSink):
+    """A folder on a slow disk, so that a file takes as long as it should.
+
+    :param rate: bytes a second on average: after a cut it is faster for a while.
+    """
+
+    def __init__(self, folder: Path, rate: float) -> None:
+        super().__init__(folder)
+        self._rate = rate
+        self._began = 0.0
+        self._written = 0
+
+    async def write(self, content: bytes) -> None:
+        """See :class:`firertc.sinks.Sink`."""
+        await super().write(content)
+        self._began = self._began or time.monotonic()
+        self._written += len(content)
+        await asyncio.sleep(self._began + self._written / self._rate - time.monotonic())
+
+
 class Talk:
     """What goes over one link, both ways."""
 
@@ -124,7 +149,28 @@ class Talk:
         await channel.close()
         self.peer.say("streamed", **self.sent.as_dict())
 
+    async def send_file(self, path: str) -> None:
+        """Send a file, until the other side has confirmed it."""
+        await send_files(self.link, [path])
+        self.peer.say("file-sent", remote=self.link.remote)
+
+    async def _take_file(self, channel: Any) -> None:
+        async def decide(_: Plan) -> Existing:
+            return "rename"
+
+        sink = SlowFolder(*self.peer.disk)
+        await receive_files(channel, sink, decide=decide)
+        [path] = sink.written.values()
+        with path.open("rb") as file:
+            found = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+        size = path.stat().st_size
+        self.peer.say("file-taken", path=str(path), bytes=size, sha256=found.hexdigest())
+
     def _on_channel(self, channel: Any) -> None:
+        if channel.label == LABEL:
+            self.peer.spawn(self._take_file(channel))
+            return
+
         async def take() -> None:
             async for data in channel:
                 self.received.check(data, piece(self.received.count + 1), len(data))
@@ -151,6 +197,8 @@ class Peer:
         self.call: Call | None = None
         self.room: Room | None = None
         self.talks: dict[str, Talk] = {}
+        self.disk = (Path(), float("inf"))
+        """Where files go, and how many bytes a second it takes."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._talking: list[asyncio.Task[None]] = []
         self.client.on_outage = lambda down: self.say("outage", down=down)
@@ -249,6 +297,11 @@ class Peer:
             case "stream":
                 for talk in self.talks.values():
                     self.spawn(talk.stream(**command))
+            case "send":
+                for talk in self.talks.values():
+                    self.spawn(talk.send_file(**command))
+            case "take":
+                self.disk = (Path(command["folder"]), float(command["rate"]))
             case "wait" | "come" | "enter" | "hush" | "hang-up":
                 self.spawn(getattr(self, word.replace("-", "_"))(**command))
             case _:

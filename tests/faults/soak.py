@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from firertc.negotiation import UNREACHABLE_SECONDS
@@ -22,6 +26,8 @@ TALK_SECONDS: Final = 0.05
 """Between two messages of one side."""
 PIECE_SECONDS: Final = 0.1
 """Between two pieces, of 16 KiB, of what a channel carries."""
+FILE_RATE: Final = 256 * 1024
+"""Bytes a second that the receiver's disk takes of a file, which lasts as long as the cuts."""
 SAMPLE_SECONDS: Final = 5.0
 WARM_PART: Final = 0.34
 """The part of a run after which memory should no longer grow."""
@@ -45,6 +51,8 @@ class Plan:
     seed: int
     channel: bool = True
     """Whether bytes are sent over a channel as well."""
+    file: bool = True
+    """Whether the first peer sends the others a file as well."""
 
     @property
     def hosts(self) -> int:
@@ -75,7 +83,15 @@ async def run(environment: Mapping[str, str], plan: Plan, left: Left) -> dict[st
     :param left: paths of the documents that are left.
     :returns: figures; ``problems`` is empty if all is well.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        return await _run(environment, plan, left, Path(folder))
+
+
+async def _run(
+    environment: Mapping[str, str], plan: Plan, left: Left, folder: Path
+) -> dict[str, Any]:
     cuts = schedule(plan.seed, plan.cuts, plan.seconds, plan.hosts)
+    file = _make_file(folder / "sent.bin", int(plan.seconds * FILE_RATE)) if plan.file else None
     async with Lab(environment, plan.hosts, plan.seed) as lab:
         peers = await together(lab, plan.shape)
         await asyncio.sleep(SETTLE_SECONDS)
@@ -84,6 +100,10 @@ async def run(environment: Mapping[str, str], plan: Plan, left: Left) -> dict[st
             peer.do("talk", every=TALK_SECONDS)
         if plan.channel:
             peers[0].do("stream", pieces=int(plan.seconds / PIECE_SECONDS), every=PIECE_SECONDS)
+        if file is not None:
+            for number, peer in enumerate(peers[1:]):
+                peer.do("take", folder=str(folder / f"taken-{number}"), rate=FILE_RATE)
+            peers[0].do("send", path=str(file.path))
         memory: list[list[tuple[float, int]]] = [[] for _ in peers]
         sampling = asyncio.create_task(_sample(peers, memory))
         began = time.monotonic()
@@ -92,7 +112,7 @@ async def run(environment: Mapping[str, str], plan: Plan, left: Left) -> dict[st
         finally:
             sampling.cancel()
         took = time.monotonic() - began
-        problems = await _finish(peers, plan)
+        problems = await _finish(peers, plan, file)
         after = [await peer.figures() for peer in peers]
         for peer in peers:
             peer.do("hang-up")
@@ -114,6 +134,7 @@ async def run(environment: Mapping[str, str], plan: Plan, left: Left) -> dict[st
         "channel_bytes": sum(
             talk["received"]["count"] * 16_384 for figures in after for talk in _talks(figures)
         ),
+        "file_bytes": file.size * (plan.hosts - 1) if file is not None else 0,
         "repairs": _repairs(peers),
         "rss_start_bytes": [samples[0][1] for samples in memory],
         "rss_end_bytes": [samples[-1][1] for samples in memory],
@@ -129,17 +150,49 @@ def _still_there(peers: Sequence[Program], cuts: Sequence[Cut], done: int) -> No
                 raise AssertionError(f"{ended} by cut {done}, {cuts[done - 1]}: {peer!r}")
 
 
-async def _finish(peers: Sequence[Program], plan: Plan) -> list[str]:
-    """Let what was said arrive."""
-    if plan.channel:
-        for peer in peers[1:]:
-            await peer.wait_for("stream-ended", timeout=REPAIR_SECONDS + plan.seconds)
+@dataclass(frozen=True)
+class _File:
+    """What is sent as a file."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+def _make_file(path: Path, size: int) -> _File:
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for begin in range(0, size, 2**20):
+            content = os.urandom(min(2**20, size - begin))
+            digest.update(content)
+            file.write(content)
+    return _File(path, size, digest.hexdigest())
+
+
+async def _finish(peers: Sequence[Program], plan: Plan, file: _File | None) -> list[str]:
+    """Let what was said arrive.
+
+    :returns: what is wrong with the file where it arrived.
+    """
+    problems: list[str] = []
+    awaited = ["stream-ended"] * plan.channel + ["file-taken"] * plan.file
+    for peer in peers[1:]:
+        missing = list(awaited)
+        while missing:
+            event = await peer.wait_for(*missing, timeout=REPAIR_SECONDS + plan.seconds)
+            missing.remove(event["event"])
+            if event["event"] != "file-taken" or file is None:
+                continue
+            if (event["bytes"], event["sha256"]) != (file.size, file.sha256):
+                problems.append(f"sent {file}, took {event}")
+    for _ in peers[1:] if plan.file else ():
+        await peers[0].wait_for("file-sent")
     for peer in peers:
         peer.do("hush")
     for peer in peers:
         await peer.wait_for("hushed", timeout=REPAIR_SECONDS + STEP_SECONDS)
     await asyncio.sleep(UNREACHABLE_SECONDS / 2)  # what a repair leaves has ended by then
-    return []
+    return problems
 
 
 def _talks(figures: Event) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 
 from . import soak
 from .conftest import Left
-from .soak import Plan
+from .soak import FILE_RATE, Plan
 
 SEED = 0
 """One that has a cut of the path which is too long for a link to stand without repair."""
@@ -29,3 +29,4 @@ async def test_a_call_that_is_cut(environment: dict[str, str], left: Left, plan:
     assert figures["longest_cut_seconds"] > 4, "no link had to be repaired"
     assert figures["repairs"]["count"] > 0
     assert figures["messages"] > 10 * plan.seconds and figures["channel_bytes"] > 2**20
+    assert figures["file_bytes"] >= FILE_RATE * plan.seconds
