@@ -219,7 +219,7 @@ def test_a_ring(page: Page, settings: Settings, name: str) -> None:
         """async (bob) => {
           const { room, client } = rooms.ann;
           await until(() => room.peers.has(bob));
-          const call = await firertc.ring(room, bob, { media: { receiving: [] } });
+          const call = await room.ring(bob, { media: { receiving: [] } });
           keep("ann", client, call.link, call);
           await until(() => sides.bob);
         }""",

@@ -1,9 +1,10 @@
 /** The front door: one object that makes calls with one configuration. */
 
-import { comeWithCode, waitAtCode, type Call, type CallOptions, type WaitOptions } from "./call.js";
+import type { Call, CallOptions, WaitOptions } from "./call.js";
 import { checkConfig, type Config } from "./config.js";
 import { Operations } from "./database.js";
-import type { Room, RoomOptions, RoomView } from "./room.js";
+import type { RoomView } from "./looking.js";
+import type { Room, RoomOptions } from "./room.js";
 import { DEFAULT_ROOM } from "./schema.js";
 import { join, type Credentials, type JoinOptions, type Session } from "./session.js";
 
@@ -40,6 +41,8 @@ export class Client {
   /** @throws ConfigError if a setting is missing or malformed. */
   constructor(readonly config: Config) {
     checkConfig(config);
+    // What calls need comes while there is time; whoever calls waits for it, and hears if it fails.
+    import("./call.js").catch(() => undefined);
   }
 
   /** Join the realm; see {@link join}. The session is closed with the client. */
@@ -49,18 +52,31 @@ export class Client {
     return session;
   }
 
-  /** Make a code and wait at it; see {@link waitAtCode}. */
+  /**
+   * Make a code, write the offer under it and return the call that waits there.
+   *
+   * @returns a call to await with {@link Call.answered}; close it in the end.
+   */
   async waitAtCode(options: WaitOptions = {}): Promise<Call> {
     const { signal } = options;
+    const { waitAtCode } = await import("./call.js");
     return await waitAtCode((seal) => this.join({ call: seal.call, signal }), this.config.project, {
       ...options,
       onCall: this.#keep(options),
     });
   }
 
-  /** Answer who waits at a code; see {@link comeWithCode}. */
+  /**
+   * Answer who waits at a code.
+   *
+   * @returns a connected call; close it in the end.
+   * @throws NoAnswer if nobody waits there.
+   * @throws AnsweredElsewhere if somebody else was faster.
+   * @throws PathUnreachable if no connection opens.
+   */
   async comeWithCode(code: string, options: CallOptions = {}): Promise<Call> {
     const { signal } = options;
+    const { comeWithCode } = await import("./call.js");
     return await comeWithCode(() => this.join({ signal }), this.config.project, code, {
       ...options,
       onCall: this.#keep(options),
@@ -88,10 +104,18 @@ export class Client {
     return room;
   }
 
-  /** See who is in a room without going in; see {@link Room.look}. */
-  async look(name: string = DEFAULT_ROOM): Promise<RoomView> {
-    const [{ Room }, session] = await Promise.all([import("./room.js"), this.join({ room: name })]);
-    return await Room.look(session, name);
+  /**
+   * See who is in a room without going in: two reads and one for each further peer.
+   *
+   * @param passphrase of a sealed room: then what its peers say of themselves can be read, too.
+   * @throws WrongPassphrase if it is not the room's.
+   */
+  async look(name: string = DEFAULT_ROOM, passphrase?: string): Promise<RoomView> {
+    const [{ look }, session] = await Promise.all([
+      import("./looking.js"),
+      this.join({ room: name }),
+    ]);
+    return await look(session, name, passphrase);
   }
 
   #keep(options: CallOptions): (call: Call) => void {

@@ -1,14 +1,6 @@
 /** PeerJS's Peer: somebody with an id whom others connect to and call. */
 
-import {
-  Client,
-  decodeId,
-  encodeId,
-  ring,
-  type Config,
-  type Ring,
-  type Room,
-} from "../../index.js";
+import { Client, decodeId, encodeId, type Config, type Ring, type Room } from "../../index.js";
 import { findProject } from "../../hosting.js";
 
 import { isIntroduction, type BaseConnection, type Introduction } from "./connection.js";
@@ -236,7 +228,7 @@ export class Peer extends EmitterWithError<`${PeerErrorType}`, PeerEvents> {
     try {
       if (!this.#room) await this.#opened();
       if (!this.#room) return;
-      const call = await ring(this.#room, encodeId(connection.peer, PEER_ID_BYTES, "peer"), {
+      const call = await this.#room.ring(encodeId(connection.peer, PEER_ID_BYTES, "peer"), {
         media: { sending, receiving: connection instanceof MediaConnection ? RECEIVES : [] },
         metadata: introduction,
         timeoutSeconds: RING_SECONDS,

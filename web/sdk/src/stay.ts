@@ -1,0 +1,383 @@
+/** Being in a room: what its documents tell, what becomes of us, and the way out. */
+
+import { Broadcasts } from "./broadcast.js";
+import type { Call } from "./call.js";
+import type { Fields, Snapshot } from "./database.js";
+import {
+  DatabaseUnreachable,
+  FireRTCError,
+  PermissionDenied,
+  Removed,
+  RoomClosed,
+  SessionExpired,
+} from "./errors.js";
+import type { Link } from "./link.js";
+import { readCards, type Connect } from "./looking.js";
+import { Membership, type RoomEvents } from "./membership.js";
+import type { Mesh } from "./mesh.js";
+import { Lock, refuseIfLocked, removal } from "./moderation.js";
+import { eldest, Presence, told } from "./presence.js";
+import { Ring } from "./ringing.js";
+import { readCall, type CallFields, type Peer } from "./schema.js";
+import { checkRoomSeal, type RoomSeal } from "./sealing.js";
+import type { Session } from "./session.js";
+import { SharedTracks } from "./shared.js";
+import { within } from "./waiting.js";
+
+const LEAVE_SECONDS = 5;
+
+/**
+ * Given the asking peer's id and a request's body, returns the reply's, or a promise of it. It may
+ * throw {@link RequestRefused} with a code of its own.
+ */
+export type RoomRequestHandler = (peer: string, body: unknown) => unknown;
+
+/** A peer's stay in a room, from when it is inside: {@link Room} is one. */
+export class Stay extends Membership {
+  /** Whether rings are turned away as busy. */
+  busy = false;
+  /** Why the room was left, if that was not our wish. */
+  over: FireRTCError | null = null;
+
+  protected readonly presence: Presence;
+  protected readonly broadcasts: Broadcasts;
+  protected readonly lockState: Lock;
+  protected readonly shared = new SharedTracks(() => this.links.values());
+  protected mesh: Mesh | null = null;
+  /** What ends with the stay: listeners. */
+  protected readonly ends: (() => void)[] = [];
+  protected seeing: Promise<void> = Promise.resolve();
+  /** Whether there may be a document of ours. */
+  protected written = false;
+
+  readonly #rings = new Map<string, Ring>();
+  readonly #wanted = new Set<keyof RoomEvents>();
+  #lapsing: ReturnType<typeof setInterval> | undefined;
+  #inside = false;
+  #seated = false;
+  #takenOver = false;
+  #left: Promise<void> | null = null;
+
+  protected constructor(
+    session: Session,
+    id: string,
+    /** Who is linked to whom. */
+    public connect: Connect,
+    data: unknown,
+    sends: Readonly<Record<string, boolean>>,
+  ) {
+    super(session, id);
+    const blind = this.blind.bind(this);
+    this.presence = new Presence(this, data, sends);
+    this.broadcasts = new Broadcasts(this, blind);
+    this.lockState = new Lock(this, blind);
+    this.on("link", (link) => {
+      this.#forward(link);
+    });
+  }
+
+  /** We are inside: stay. */
+  protected settle(): void {
+    this.#inside = true;
+    this.presence.keep();
+    this.#lapsing = setInterval(() => {
+      this.#lapse();
+    }, 60_000);
+    for (const event of this.#wanted) this.#listenFor(event);
+  }
+
+  /** What the room's document says of it, to whoever comes in. */
+  protected read(fields: Fields, seal: RoomSeal | null): void {
+    this.connect = fields["connect"] === "all" ? "all" : "none";
+    const lease = fields["leaseUntil"] as { toMillis?: () => number } | undefined;
+    if (lease?.toMillis) this.presence.roomLease = lease.toMillis() / 1000;
+    refuseIfLocked(fields);
+    checkRoomSeal(seal, fields["sealed"]);
+  }
+
+  protected role(fields: Fields | null): string {
+    if (this.session.keyed) return this.session.role;
+    return !fields || fields["createdBy"] === this.session.peer ? "moderator" : "publisher";
+  }
+
+  /** Whether it takes no newcomer: exactly so only if somebody listens to `locked`. */
+  get locked(): boolean {
+    return this.lockState.locked;
+  }
+
+  /** Who was here first, of those who still are. */
+  get eldest(): Peer | null {
+    return eldest(this.peers.values());
+  }
+
+  /** The links that stand, by the other side's peer id: those of the mesh, or of rings. */
+  get links(): ReadonlyMap<string, Link> {
+    const calls = this.mesh ? [...this.mesh.links.values()] : [...this.calls];
+    return new Map(calls.map((call) => [call.remote, call.link]));
+  }
+
+  /** The link to a peer, if there is one. */
+  link(peer: string): Link | null {
+    return this.links.get(peer) ?? null;
+  }
+
+  /** The call that a link belongs to. @internal */
+  callOf(peer: string): Call | null {
+    return this.mesh?.links.get(peer) ?? null;
+  }
+  // Going out.
+
+  /** Go: end the calls, delete what is ours. */
+  async leave(): Promise<void> {
+    this.#left ??= this.#leave();
+    await this.#left;
+  }
+
+  async #leave(): Promise<void> {
+    const paths = this.#stop();
+    await this.endCalls();
+    await this.mesh?.close();
+    await this.repaired();
+    if (!this.written || this.#takenOver) return;
+    const me = this.peers.get(this.session.peer);
+    if (me?.role === "moderator" && this.others.length === 0) paths.push(this.path);
+    const late = (): Error => new DatabaseUnreachable("late");
+    const deletes = paths.map((path) => ({ change: "delete", path }) as const);
+    // Unreachable: the lease ends our presence.
+    await within(this.session.database.commit(deletes), LEAVE_SECONDS, late).catch(() => undefined);
+  }
+
+  /** Stop listening and renewing; paths of what is ours. */
+  #stop(): string[] {
+    this.presence.stop();
+    clearInterval(this.#lapsing);
+    for (const end of this.ends.splice(0)) end();
+    this.lockState.close();
+    for (const ring of this.#rings.values()) ring.settle("left");
+    return [this.presence.path, ...this.broadcasts.close()];
+  }
+
+  /** Leave from a page that is being closed: nothing can be waited for. */
+  abandon(): void {
+    if (this.#left) return;
+    this.#left = Promise.resolve();
+    const paths = this.#stop();
+    for (const call of this.calls) call.abandon();
+    paths.push(...(this.mesh?.abandon() ?? []));
+    if (!this.written || this.#takenOver) return;
+    this.session.database.deleteOnExit(paths, this.session.token);
+  }
+
+  #end(error: FireRTCError): void {
+    if (this.#left) return;
+    this.over = error;
+    if (error instanceof Removed) this.tell("removed", error.reason);
+    else this.tell("lost", error);
+    void this.leave();
+  }
+
+  /** Something can no longer be listened to. */
+  protected blind(error: FireRTCError): void {
+    if (this.#left) return;
+    const explain = async (): Promise<void> => {
+      const removed = error instanceof PermissionDenied ? await removal(this) : null;
+      if (removed) this.#end(removed);
+      else if (!this.#left) this.tell("lost", error);
+    };
+    void explain();
+  }
+
+  // What the listeners see.
+
+  protected async seePeers({ changed, removed }: Snapshot): Promise<void> {
+    for (const path of removed) this.#setPeer(path.slice(path.lastIndexOf("/") + 1), undefined);
+    const now = this.session.now();
+    for (const [id, peer] of await readCards(changed, this.session, this.seal)) {
+      const ghost = peer.leaseUntil < now && !peer.isSelf;
+      this.#setPeer(id, ghost ? undefined : peer);
+    }
+    if (!this.mesh || this.#left) return;
+    for (const peer of this.peers.values()) if (!peer.isSelf) this.mesh.see(peer);
+  }
+
+  #setPeer(id: string, after: Peer | undefined): void {
+    const before = this.peers.get(id);
+    if (after) this.peers.set(id, after);
+    else this.peers.delete(id);
+    const what = told(before, after);
+    if (id === this.session.peer) {
+      this.#seeSelf(after, what);
+      return;
+    }
+    if (before && (what === "left" || what === "replaced")) {
+      this.mesh?.lose(id);
+      for (const call of this.calls) if (call.remote === id) void call.close("left");
+      this.tell("left", before);
+    }
+    if (!after) return;
+    if (what === "updated") this.tell("updated", after);
+    else if (what !== "nothing") this.tell("joined", after);
+  }
+
+  #seeSelf(me: Peer | undefined, what: string): void {
+    const ours = me?.session === this.session.session;
+    if (!me && this.#seated) {
+      this.#seated = false;
+      void this.#comeBack();
+    } else if (me && !ours && this.#seated) {
+      this.#takenOver = true;
+      this.#end(new SessionExpired("The same peer came in again, elsewhere: this one is out."));
+    } else if (me && ours) {
+      const first = !this.#seated;
+      this.#seated = true;
+      void this.broadcasts.handOn();
+      // Now we are seen by all, ourselves among them.
+      if (first || what === "updated") this.tell("updated", me);
+    }
+  }
+
+  /**
+   * Our document is gone: a moderator put us out, the owner closed the room, or our lease was over,
+   * because this machine slept or was off the network: then we come in again.
+   */
+  async #comeBack(): Promise<void> {
+    if (this.#left) return;
+    const { database } = this.session;
+    try {
+      const removed = await removal(this);
+      if (removed) throw removed;
+      const fields = await database.get(this.path);
+      if (!fields) throw new RoomClosed("The room was closed, or ran empty while we slept.");
+      this.read(fields, this.seal);
+      const card = await this.presence.card(this.role(fields));
+      await database.commit([{ change: "set", path: this.presence.path, fields: card }]);
+    } catch (error) {
+      this.#end(error instanceof FireRTCError ? error : new FireRTCError(String(error)));
+    }
+  }
+
+  /** Whose lease is over is gone, where no sweep says so. */
+  #lapse(): void {
+    const now = this.session.now();
+    for (const peer of [...this.peers.values()]) {
+      if (!peer.isSelf && peer.leaseUntil < now) this.#setPeer(peer.id, undefined);
+    }
+  }
+
+  protected seeCalls({ changed, removed }: Snapshot): void {
+    for (const path of removed) {
+      this.#rings.get(path)?.update(null);
+      this.#rings.delete(path);
+    }
+    for (const [path, fields] of changed) {
+      const call = parsedCall(path, fields);
+      if (!call) continue;
+      const ring = this.#rings.get(path);
+      if (ring?.ringing) ring.update(call);
+      else if (!this.#fresh(call)) continue;
+      else if (call.kind === "ring") void this.#ring(call);
+      else if (call.kind === "direct") void this.offered(call);
+    }
+  }
+
+  /** Whether this is an offer to us that still waits. */
+  #fresh(call: CallFields): boolean {
+    const { session } = this;
+    return (
+      !call.answer &&
+      !call.ended &&
+      call.toSession === session.session &&
+      call.leaseUntil > session.now()
+    );
+  }
+
+  async #ring(call: CallFields): Promise<void> {
+    const ring = await Ring.of(this, call);
+    this.#rings.set(call.path, ring);
+    if (this.busy) await ring.reject("busy");
+    else this.tell("ring", ring);
+  }
+
+  // Who listens, and what the links say.
+
+  override on<Name extends keyof RoomEvents>(
+    event: Name,
+    listener: (value: RoomEvents[Name]) => void,
+  ): () => void {
+    const off = super.on(event, listener);
+    this.#wanted.add(event);
+    if (this.#inside) this.#listenFor(event);
+    return off;
+  }
+
+  #listenFor(event: keyof RoomEvents): void {
+    if (this.#left) return;
+    if (event === "channel") for (const link of this.links.values()) this.#forwardChannels(link);
+    if (event === "broadcast") this.broadcasts.listen();
+    if (event === "locked" || event === "unlocked") this.lockState.watch();
+  }
+
+  /** Not before somebody listens: a link keeps its channels till then. */
+  #forwardChannels(link: Link): void {
+    if (this.#forwarding.has(link)) return;
+    this.#forwarding.add(link);
+    link.on("channel", (channel) => {
+      this.tell("channel", { peer: link.remote, channel });
+    });
+  }
+
+  readonly #forwarding = new WeakSet<Link>();
+
+  #forward(link: Link): void {
+    const peer = link.remote;
+    link.on("track", (track) => {
+      this.tell("track", { peer, track });
+    });
+    link.on("mute", (kinds) => {
+      this.tell("mute", { peer, kinds });
+    });
+    link.on("reconnecting", () => {
+      this.tell("reconnecting", peer);
+    });
+    link.on("reconnected", () => {
+      this.tell("reconnected", peer);
+    });
+    if (this.#wanted.has("channel")) this.#forwardChannels(link);
+    this.#answer(link);
+    for (const track of link.tracks) this.tell("track", { peer, track });
+    this.shared.serve(link);
+  }
+
+  #onRequest: RoomRequestHandler | null = null;
+
+  /** Answers the others' requests, unless a link has a handler of its own. */
+  get onRequest(): RoomRequestHandler | null {
+    return this.#onRequest;
+  }
+
+  set onRequest(handler: RoomRequestHandler | null) {
+    this.#onRequest = handler;
+    for (const link of this.links.values()) this.#answer(link);
+  }
+
+  #answer(link: Link): void {
+    if (link.onRequest && !this.#answering.has(link)) return;
+    const handler = this.#onRequest;
+    const peer = link.remote;
+    link.onRequest = handler && ((body): unknown => handler(peer, body));
+    if (handler) this.#answering.add(link);
+    else this.#answering.delete(link);
+  }
+
+  readonly #answering = new WeakSet<Link>();
+}
+
+/** A call of the room's; null if it is none. */
+export function parsedCall(path: string, fields: Fields): CallFields | null {
+  try {
+    return readCall(path, fields);
+  } catch {
+    // The rules let nothing malformed in; what an owner's tool wrote is no call.
+    return null;
+  }
+}
