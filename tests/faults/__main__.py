@@ -20,7 +20,7 @@ from google.cloud.firestore import Client as Owner
 from firertc.config import load_config
 from firertc.suite import LocalSuite, add_key
 
-from . import many, soak
+from . import many, report, soak
 from .conftest import remains
 from .namespaces import why_not
 from .soak import Plan
@@ -39,6 +39,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--calls", type=int, default=1000, help="in sequence (%(default)s)")
     parser.add_argument("--crowd", type=int, default=100, help="calls at once (%(default)s)")
     parser.add_argument("--json", type=Path, default=ROOT / ".firertc" / "soak.json")
+    parser.add_argument(
+        "--markdown", type=Path, help="a page to put the figures into, with those of earlier runs"
+    )
     return parser.parse_args()
 
 
@@ -97,15 +100,17 @@ def main() -> int:
     print(f"seed {asked.seed}", flush=True)
     with LocalSuite(ROOT) as suite:
         figures = asyncio.run(make_all(asked, suite))
-    report = {
+    about = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": asked.seed,
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "parts": figures,
     }
-    asked.json.parent.mkdir(parents=True, exist_ok=True)
-    asked.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    kept = report.keep(asked.json, {name: about | part for name, part in figures.items()})
+    table = report.table(kept)
+    print(table)
+    if asked.markdown is not None:
+        report.put(asked.markdown, table)
     print(f"figures: {asked.json}")
     return 1 if any(part["problems"] for part in figures.values()) else 0
 

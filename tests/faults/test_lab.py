@@ -17,6 +17,7 @@ import pytest
 from firertc.suite import LocalSuite
 from firertc.suite.supervisor import descendants
 
+from . import report
 from .cuts import KINDS, schedule
 from .lab import Lab, Program
 from .namespaces import Host
@@ -167,3 +168,21 @@ def test_a_schedule_follows_from_its_seed() -> None:
     assert {cut.kind for cut in cuts} == set(KINDS)
     with pytest.raises(ValueError, match="give them 900 s"):
         schedule(7, 100, 100, 2)
+
+
+def test_the_report_goes_between_its_marks(tmp_path: Path) -> None:
+    calls = {"at": "2000-01-02T", "calls": 4, "took_seconds": 2.0, "problems": ["a task is left"]}
+    calls |= {"connect_median_seconds": 0.3, "connect_worst_seconds": 1.0}
+    calls |= {"before": {"rss_bytes": 10**8}, "after": {"rss_bytes": 10**8 + 2 * 10**6}}
+    kept = report.keep(tmp_path / "soak.json", {"sequence": calls})
+    kept = report.keep(tmp_path / "soak.json", {"crowd": {**calls, "calls": 9, "problems": []}})
+    assert list(kept) == ["sequence", "crowd"]
+    page = tmp_path / "page.md"
+    page.write_text(f"Before.\n{report.BEGIN}\nold\n{report.END}\nAfter.\n", encoding="utf-8")
+    report.put(page, report.table(kept))
+    *_, one, other, _, _, after = page.read_text(encoding="utf-8").splitlines()
+    assert "4 calls in sequence" in one and "**1 problems**" in one and "+2.0 MB" in one
+    assert "9 calls at once" in other and "nothing left" in other and after == "After."
+    page.write_text("No marks.", encoding="utf-8")
+    with pytest.raises(ValueError, match="write between"):
+        report.put(page, "")
