@@ -1,16 +1,16 @@
 """Throughput of a file transfer beside a bare aiortc data channel, and its memory.
 
 Each measurement has two processes, sender and receiver, as two people have. The bare pair hands
-its descriptions over pipes and sends pieces of the same file as fast as its buffer takes them,
-neither hashed nor kept. They take turns, so that the machine's moods fall on both alike.
+its descriptions over pipes and sends as many bytes as fast as its buffer takes them, neither hashed
+nor kept. They take turns, so that the machine's moods fall on both alike, and what is compared is
+each transfer with the bare pair before it. A bare pair of Chromium's pages is measured once.
 
-    make bench ARGS="files --size 100 --rounds 3"
+    make bench ARGS="files --size 100 --rounds 5"
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import statistics
@@ -19,122 +19,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiortc import (
-    RTCConfiguration,
-    RTCDataChannel,
-    RTCPeerConnection,
-    RTCSessionDescription,
-)
-
 from firertc.suite import LocalSuite, seed
+
+from .bare import Run, bare, busy, chromium, since
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRERTC = Path(sys.executable).with_name("firertc")
-PIECE_BYTES = 65_536
-BUFFERED_BYTES = 1024 * 1024
-SECONDS = 3_600.0
-
-
-async def bare_sender(size: int) -> None:
-    """Offers on standard output, reads the answer, sends."""
-    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    channel = pc.createDataChannel("bench")
-    opened, low, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    channel.bufferedAmountLowThreshold = BUFFERED_BYTES // 2
-    channel.on("open", opened.set)
-    channel.on("bufferedamountlow", low.set)
-    channel.on("message", lambda _: done.set())
-    await pc.setLocalDescription(await pc.createOffer())
-    print(json.dumps(pc.localDescription.sdp), flush=True)
-    sdp = json.loads(await asyncio.to_thread(sys.stdin.readline))
-    await pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
-    await opened.wait()
-    piece = os.urandom(PIECE_BYTES)
-    began = time.perf_counter()
-    left = size
-    while left:
-        low.clear()
-        if channel.bufferedAmount > BUFFERED_BYTES:
-            await low.wait()
-        channel.send(piece[: min(left, PIECE_BYTES)])
-        left -= min(left, PIECE_BYTES)
-    await done.wait()
-    print(time.perf_counter() - began, flush=True)
-    await pc.close()
-
-
-async def bare_receiver(size: int) -> None:
-    """Reads the offer, answers on standard output, counts."""
-    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    over = asyncio.Event()
-    got = 0
-
-    def take(channel: RTCDataChannel) -> None:
-        def count(data: bytes) -> None:
-            nonlocal got
-            got += len(data)
-            if got == size:
-                channel.send("done")
-
-        channel.on("message", count)
-        channel.on("close", over.set)
-
-    pc.on("datachannel", take)
-    sdp = json.loads(await asyncio.to_thread(sys.stdin.readline))
-    await pc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
-    await pc.setLocalDescription(await pc.createAnswer())
-    print(json.dumps(pc.localDescription.sdp), flush=True)
-    await over.wait()
-    await pc.close()
-
-
-@dataclass(frozen=True)
-class Run:
-    """One transfer, measured."""
-
-    rate: float
-    """Bytes per second."""
-    busy: tuple[float, float]
-    """Seconds of processor time, of sender and receiver."""
-    memory: tuple[int, int] = (0, 0)
-    """The most bytes of memory that each held."""
-    growth: tuple[int, int] = (0, 0)
-    """By how many of them it grew after the first tenth."""
-
-
-def bare(size: int) -> Run:
-    """A bare data channel."""
-    sides = [
-        subprocess.Popen(
-            [sys.executable, "-m", "bench.files", "--side", side, "--bytes", str(size)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for side in ("sender", "receiver")
-    ]
-    sender, receiver = sides
-    try:
-        for one, other in ((sender, receiver), (receiver, sender)):
-            if one.stdout is None or other.stdin is None:
-                raise RuntimeError("a process without pipes")
-            other.stdin.write(one.stdout.readline())
-            other.stdin.flush()
-        if sender.stdout is None:
-            raise RuntimeError("a process without pipes")
-        before = _busy(sender, receiver)
-        seconds = float(sender.stdout.readline())
-        return Run(size / seconds, _since(before, _busy(sender, receiver)))
-    finally:
-        for side in sides:
-            side.kill()
-            with side:
-                pass
 
 
 def transfer(size: int, folder: Path, environment: dict[str, str]) -> Run:
@@ -146,7 +39,7 @@ def transfer(size: int, folder: Path, environment: dict[str, str]) -> Run:
         with _firertc(environment, "receive", code, "--into", str(into), "--yes") as receiver:
             try:
                 _wait(sender, "accepted")
-                began, busy = time.perf_counter(), _busy(sender, receiver)
+                began, before = time.perf_counter(), busy(sender, receiver)
                 early, most = (0, 0), (0, 0)
                 while (event := _event(sender))["event"] != "received":
                     if event["event"] != "progress":
@@ -155,27 +48,14 @@ def transfer(size: int, folder: Path, environment: dict[str, str]) -> Run:
                     if early == (0, 0) and event["bytes"] > size / 10:
                         early = now
                     most = max(most[0], now[0]), max(most[1], now[1])
-                seconds, busy = time.perf_counter() - began, _since(busy, _busy(sender, receiver))
+                seconds = time.perf_counter() - began
+                used = since(before, busy(sender, receiver))
                 receiver.communicate()
                 sender.communicate()
             finally:
                 sender.kill()
                 receiver.kill()
-    return Run(size / seconds, busy, most, (most[0] - early[0], most[1] - early[1]))
-
-
-def _busy(*processes: subprocess.Popen[str]) -> tuple[float, float]:
-    """Seconds of processor time that two processes have had."""
-    one, other = (
-        sum(map(int, Path(f"/proc/{side.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
-        for side in processes
-    )
-    ticks = os.sysconf("SC_CLK_TCK")
-    return one / ticks, other / ticks
-
-
-def _since(before: tuple[float, float], now: tuple[float, float]) -> tuple[float, float]:
-    return now[0] - before[0], now[1] - before[1]
+    return Run(size / seconds, used, most, (most[0] - early[0], most[1] - early[1]))
 
 
 def _firertc(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
@@ -216,14 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--size", type=float, default=100, help="megabytes (2000 for memory)")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--side", choices=["sender", "receiver"], help=argparse.SUPPRESS)
-    parser.add_argument("--bytes", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-bare", action="store_true", help="measure the transfer alone")
     given, _ = parser.parse_known_args(arguments)
-    if given.side:
-        work = bare_sender if given.side == "sender" else bare_receiver
-        asyncio.run(asyncio.wait_for(work(given.bytes), SECONDS))
-        return
     size = round(given.size * 1_000_000)
     runs: dict[str, list[Run]] = {"bare": [], "firertc": []}
     with LocalSuite(ROOT) as suite, tempfile.TemporaryDirectory() as folder:
@@ -232,24 +107,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         environment["FIRERTC_KEY"] = seeds.key
         _make(Path(folder, "file.bin"), size)
         for _ in range(given.rounds):
-            runs["bare"].append(bare(size))
+            if not given.no_bare:
+                runs["bare"].append(bare(size))
             runs["firertc"].append(transfer(size, Path(folder), environment))
-    rates, costs = {}, {}
     for way, done in runs.items():
-        rates[way] = statistics.median(run.rate for run in done)
-        busy = [statistics.median(run.busy[side] for run in done) for side in (0, 1)]
-        # The busier side is what bounds the rate where each has a processor of its own.
-        costs[way] = max(busy)
-        shown = ", ".join(f"{run.rate / 1e6:.1f}" for run in done)
-        print(
-            f"files: {way:8} median {rates[way] / 1e6:6.1f} MB/s ({shown}); processor "
-            f"{busy[0] / given.size * 1000:.0f} (sender), {busy[1] / given.size * 1000:.0f} ms/MB "
-            "(receiver)"
-        )
-    print(
-        f"files: of a bare data channel: {rates['firertc'] / rates['bare']:.2f} by the clock, "
-        f"{costs['bare'] / costs['firertc']:.2f} by the busier side's processor time"
-    )
+        if done:
+            _show(way, done, given.size)
+    if not given.no_bare:
+        _compare(runs["bare"], runs["firertc"])
+        print(f"files: bare pair of Chromium's pages: {chromium(size) / 1e6:.1f} MB/s")
     for side, name in enumerate(("sender", "receiver")):
         most = max(run.memory[side] for run in runs["firertc"])
         grown = max(run.growth[side] for run in runs["firertc"])
@@ -257,6 +123,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"files: memory of the {name} at {given.size:.0f} MB: {most / 1e6:.0f} MB at most, "
             f"{grown / 1e6:.1f} MB more than after the first tenth"
         )
+
+
+def _show(way: str, runs: Sequence[Run], megabytes: float) -> None:
+    rate = statistics.median(run.rate for run in runs)
+    shown = ", ".join(f"{run.rate / 1e6:.1f}" for run in runs)
+    cost = [1000 * statistics.median(run.busy[side] for run in runs) / megabytes for side in (0, 1)]
+    print(
+        f"files: {way:8} median {rate / 1e6:6.1f} MB/s ({shown}); processor "
+        f"{cost[0]:.0f} (sender), {cost[1]:.0f} ms/MB (receiver)"
+    )
+
+
+def _compare(bare: Sequence[Run], firertc: Sequence[Run]) -> None:
+    pairs = list(zip(bare, firertc, strict=True))
+    rates = statistics.median(one.rate / other.rate for other, one in pairs)
+    # The busier side is what bounds the rate where each has a processor of its own.
+    costs = statistics.median(max(other.busy) / max(one.busy) for other, one in pairs)
+    print(
+        f"files: of a bare aiortc data channel, in the median of {len(pairs)} pairs of runs: "
+        f"{rates:.2f} by the clock, {costs:.2f} by the busier side's processor time"
+    )
 
 
 if __name__ == "__main__":

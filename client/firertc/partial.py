@@ -113,16 +113,17 @@ class PartialFile:
         except OSError as error:
             raise _failure(self._path, error) from None
 
-    def write(self, content: bytes) -> None:
-        """Add a piece."""
-        self._digest.update(content)
-        try:
-            view = memoryview(content)
-            while view:
-                view = view[self._file.write(view) :]
-        except OSError as error:
-            raise _failure(self._path, error) from None
-        self.size += len(content)
+    def write(self, *pieces: bytes) -> None:
+        """Add pieces."""
+        for piece in pieces:
+            self._digest.update(piece)
+            try:
+                view = memoryview(piece)
+                while view:
+                    view = view[self._file.write(view) :]
+            except OSError as error:
+                raise _failure(self._path, error) from None
+            self.size += len(piece)
 
     @property
     def sha256(self) -> str:

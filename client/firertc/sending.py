@@ -36,6 +36,9 @@ from .transfer_frames import (
 CANCEL_SECONDS = 0.7
 """How long telling the other side that it is over may take."""
 PREFIX_BYTES = 1024 * 1024
+AHEAD_BYTES = 5 * PIECE_BYTES
+"""Of a file that are read and hashed at a time, in a thread: going there costs more than a piece's
+hash."""
 
 Read = Callable[[int], Awaitable[bytes]]
 """Reads at most so many bytes of a stream; none: it has ended."""
@@ -246,11 +249,13 @@ class Sending:
                 size = offset
                 reading = asyncio.create_task(_read(file, digest, entry.size - size))
                 try:
-                    while piece := await reading:
-                        size += len(piece)
+                    while content := await reading:
+                        size += len(content)
                         reading = asyncio.create_task(_read(file, digest, entry.size - size))
-                        await self._say(Data(piece))
-                        self._report(index, len(piece), len(piece))
+                        for begin in range(0, len(content), PIECE_BYTES):
+                            piece = content[begin : begin + PIECE_BYTES]
+                            await self._say(Data(piece))
+                            self._report(index, len(piece), len(piece))
                 finally:
                     # Not cancelled: its thread still reads from the file.
                     await asyncio.gather(reading, return_exceptions=True)
@@ -320,9 +325,9 @@ def check_name(name: str) -> str:
 
 async def _read(file: FileIO, digest: hashlib._Hash, left: int) -> bytes:
     def read() -> bytes:
-        piece = file.read(min(PIECE_BYTES, left)) if left else b""
-        digest.update(piece or b"")
-        return piece or b""
+        content = file.read(min(AHEAD_BYTES, left)) if left else b""
+        digest.update(content or b"")
+        return content or b""
 
     return await asyncio.to_thread(read)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from .transfer import TransferError
 from .transfer_frames import Have, Offer
 
 Existing = Literal["overwrite", "rename", "skip"]
+WRITE_BYTES = 1_000_000
+"""Of a file that are hashed and written at a time, in a thread: going there costs more than a
+piece's hash."""
 
 
 @dataclass
@@ -68,6 +72,10 @@ class FolderSink:
         self._plan: Plan | None = None
         self._file: PartialFile | None = None
         self._existing: Existing = "rename"
+        self._pieces: list[bytes] = []
+        """Not written yet."""
+        self._bytes = 0
+        self._writing: asyncio.Future[None] | None = None
         self.written: dict[str, Path] = {}
         """Where each path that was received is."""
 
@@ -109,11 +117,23 @@ class FolderSink:
 
     async def write(self, content: bytes) -> None:
         """See :class:`Sink`."""
-        if self._file is not None:
-            await asyncio.to_thread(self._file.write, content)
+        self._pieces.append(content)
+        self._bytes += len(content)
+        if self._bytes >= WRITE_BYTES:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """Write what waits."""
+        pieces, self._pieces, self._bytes = self._pieces, [], 0
+        if self._file is not None and pieces:
+            writing = asyncio.to_thread(self._file.write, *pieces)
+            self._writing = asyncio.ensure_future(writing)
+            # Its thread writes on if the caller is cancelled: closing waits for it.
+            await asyncio.shield(self._writing)
 
     async def end(self, index: int, sha256: str) -> str:
         """See :class:`Sink`."""
+        await self._flush()
         file, self._file = self._file, None
         if file is None or self._plan is None:
             return "failed"
@@ -129,7 +149,15 @@ class FolderSink:
 
     async def close(self) -> None:
         """See :class:`Sink`."""
-        if self._file is not None:
+        if self._writing is not None:
+            await asyncio.gather(self._writing, return_exceptions=True)
+        if self._file is None:
+            return
+        try:
+            # If it can't be written it will be sent again; why all this ends, is known already.
+            with contextlib.suppress(TransferError):
+                await self._flush()
+        finally:
             await asyncio.to_thread(self._file.close)
             self._file = None
 
