@@ -84,6 +84,8 @@ class Membership(AsyncIOEventEmitter):
         self._calls = {known for known in self._calls if known.state is not CallState.ENDED}
         self._calls.add(call)
         self.mend(call)
+        self.emit("link", call.link)
+        call.link.once("closed", lambda end: self.emit("unlinked", call.link, end))
 
     # Repair.
 

@@ -348,7 +348,6 @@ class Mesh:
         self._room.mend(call)
         self._spawn(self._watch(call))
         self._room.emit("link", call.link)
-        call.link.on("message", lambda body: self._room.emit("message", call.remote, body))
 
     async def _watch(self, call: Call) -> None:
         end = await call.closed()

@@ -44,8 +44,8 @@ class Room(Stay):
     * ``joined``, ``left`` (peer): a :class:`firertc.schema.Peer` other than us. ``updated`` (peer):
       it says something else of itself; our own data too (``peer.is_self``).
     * ``ring`` (ring): somebody calls; a :class:`firertc.Ring`.
-    * ``link`` (link), ``unlinked`` (link, end): in a room that connects all, a link has opened or
-      ended; ``unreachable`` (peer, error): none opened within 20 s.
+    * ``link`` (link), ``unlinked`` (link, end): a link has opened or ended, made by the room or by
+      a ring; ``unreachable`` (peer, error): in a room that connects all, none opened within 20 s.
     * ``reconnecting``, ``reconnected`` (peer id): a link has broken and is being mended; it is
       back.
     * ``message`` (peer id, body): somebody linked to us said something; ``track`` (peer id, track),

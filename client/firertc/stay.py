@@ -39,6 +39,8 @@ Handler = Callable[[str, Any], Awaitable[Any] | Any]
 JOIN_RULE_READS = 3
 """To let a peer in the rules read the room, its own ``removed`` document and, in an open realm, the
 realm."""
+KEPT = ("message", "channel")
+"""What a link keeps until somebody listens."""
 LEAVE_SECONDS = 5.0
 """How long the way out waits for the database; after that the lease ends our presence."""
 
@@ -71,8 +73,8 @@ class Stay(Membership):
         self._broadcasts = Broadcasts(self, self._blind)
         self._locks = LockWatch(self, self._note_lock, self._blind)
         self._shared = SharedTracks()
-        self._forwarded: set[Link] = set()
-        """Links whose channels we tell of."""
+        self._forwarded: dict[Link, set[str]] = {}
+        """Links that stand, and which of the events that they keep we tell of."""
         self._written = False
         """Whether there may be documents of ours to delete."""
         self._inside = False
@@ -301,33 +303,36 @@ class Stay(Membership):
         peer = link.remote
         for event in ("track", "mute"):
             link.on(event, lambda value, event=event: self.emit(event, peer, value))
-        if self.listeners("channel"):
-            self._forward_channels(link)
+        self._forwarded[link] = set()
+        for event in KEPT:
+            if self.listeners(event):
+                self._forward(link, event)
         link.on("reconnecting", lambda *_: self.emit("reconnecting", peer))
         link.on("reconnected", lambda *_: self.emit("reconnected", peer))
         for track in link.tracks:
             self.emit("track", peer, track)
-        self._answer_requests(peer, link)
+        if self._handler is not None:
+            self._answer_requests(peer, link)
         self._begin(self._shared.serve(link))
 
-    def _forward_channels(self, link: Link) -> None:
+    def _forward(self, link: Link, event: str) -> None:
         # A link keeps them until somebody listens: not before somebody does.
-        if link not in self._forwarded:
-            self._forwarded.add(link)
-            link.on("channel", lambda channel: self.emit("channel", link.remote, channel))
+        if event not in self._forwarded[link]:
+            self._forwarded[link].add(event)
+            link.on(event, lambda value: self.emit(event, link.remote, value))
 
     def _on_unlinked(self, link: Link, _: LinkEnd) -> None:
         self._shared.forget(link)
-        self._forwarded.discard(link)
+        self._forwarded.pop(link, None)
 
     def _answer_requests(self, peer: str, link: Link) -> None:
         handler = self._handler
         link.on_request = None if handler is None else lambda body: handler(peer, body)
 
     def _on_listener(self, event: str, _: object) -> None:
-        if event == "channel" and self.mesh is not None:
-            for call in self.mesh.links.values():
-                self._forward_channels(call.link)
+        if event in KEPT:
+            for link in list(self._forwarded):
+                self._forward(link, event)
         if self._inside:
             self._listen_for(event)
 

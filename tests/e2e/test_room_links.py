@@ -13,6 +13,7 @@ from firertc.call import Media
 from firertc.config import Config
 from firertc.errors import ConfigError, PeerGone, RequestRefused
 from firertc.media import open_source
+from firertc.ringing import Ring, ring
 
 from .gathering import Gathering
 
@@ -124,3 +125,40 @@ async def test_a_link_that_breaks_in_a_sealed_room_comes_back(hall: Gathering) -
     assert hall.told("ann", "message") == [("bob", "said meanwhile")]
     assert ann.link("bob") is link
     assert hall.told("ann", "unlinked") == hall.told("bob", "unlinked") == []
+
+
+async def test_what_a_rings_link_says_is_told_by_the_room(hall: Gathering) -> None:
+    ann = await hall.enter("ann", events=("ring", "mute"), media=Media)
+    bob = await hall.enter("bob", events=("ring", "mute"), media=Media)
+    ann.on_request = lambda peer, body: f"{peer} asked {body}"
+    await hall.until(lambda: "bob" in ann.peers and "ann" in bob.peers)
+    async with await open_source("test") as source:
+        assert source.audio is not None
+        calling = asyncio.create_task(ring(ann, "bob", Media({"audio": source.audio})))
+        await hall.until(lambda: hall.told("bob", "ring"))
+        incoming: Ring = hall.told("bob", "ring")[0][0]
+        answered = await incoming.accept(Media())
+        call = await calling
+        assert hall.told("ann", "link") == [(call.link,)]
+        assert hall.told("bob", "link") == [(answered.link,)]
+        assert ann.send("hello") == ["bob"]
+        assert await bob.request("ann", 1) == "bob asked 1"
+        call.link.mute(audio=True)
+        channel = await call.link.open_channel("notes")
+        await hall.until(lambda: hall.told("bob", "mute") and hall.told("bob", "message"))
+        assert hall.told("bob", "message") == [("ann", "hello")]
+        assert hall.told("bob", "mute") == [("ann", {"audio": True})]
+        [(peer, track)] = hall.told("bob", "track")
+        assert (peer, track.kind) == ("ann", "audio")
+        # Kept until somebody listens.
+        assert hall.told("bob", "channel") == []
+        hall.listen("bob", bob, "channel")
+        await hall.until(lambda: hall.told("bob", "channel"))
+        peer, theirs = hall.told("bob", "channel")[0]
+        assert (peer, theirs.label) == ("ann", "notes")
+        await channel.close()
+        await call.close()
+        await hall.until(lambda: hall.told("ann", "unlinked") and hall.told("bob", "unlinked"))
+        assert ann.links == {} == bob.links
+        assert hall.told("bob", "unlinked")[0][0] is answered.link
+        await answered.close()
