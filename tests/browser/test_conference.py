@@ -84,6 +84,11 @@ def test_the_screen_goes_to_everybody(conference: OpenConference) -> None:
     late.join("Linus", camera=False)
     late.wait_until_in()
     expect(late.tile("Ada")).to_have_class("tile")
+    sharing.button("Stop sharing").click()
+    for page in (watching, late):
+        expect(page.tile("Ada")).to_have_class("tile dark")
+        tracks = page.tile("Ada").locator("video").evaluate("(video) => video.srcObject.getTracks()")
+        assert tracks == []
 
 
 def test_python_is_in_it(conference: OpenConference, firertc: Run, realm: Seeds, room: str) -> None:

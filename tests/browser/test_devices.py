@@ -79,6 +79,13 @@ def test_screen_without_a_camera(open_page: OpenPage, realm: Seeds) -> None:
     coming.page.evaluate(f"{end}(new Event('ended'))")
     expect(coming.button("Share screen")).to_have_attribute("aria-pressed", "false")
     expect(coming.page.locator("#local")).to_be_hidden()
+    # Its last picture doesn't stay on the other side, nor does the track.
+    expect(waiting.page.locator("#no-picture")).to_be_visible()
+    tracks = "document.getElementById('remote').srcObject.getVideoTracks().length"
+    assert waiting.page.evaluate(tracks) == 0
+    coming.button("Share screen").click()
+    expect(waiting.page.locator("#no-picture")).to_be_hidden()
+    assert waiting.page.evaluate(tracks) == 1
 
 
 def test_only_one_camera(pair: tuple[CallPage, CallPage]) -> None:

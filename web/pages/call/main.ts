@@ -103,25 +103,41 @@ async function come(attempt: Attempt, code: string): Promise<Call> {
 /** Take what comes from the other side, from before the call connects. */
 function watch(attempt: Attempt, call: Call): void {
   attempt.call = call;
+  const { link } = call;
   const remote = element("remote", "video");
-  const stream = new MediaStream();
-  remote.srcObject = stream;
-  call.link.on("track", (track) => {
-    stream.addTrack(track);
+  // The stream stays when the link is repaired; its tracks change.
+  remote.srcObject = link.stream;
+  const look = (): void => {
+    const shown = link.stream.getVideoTracks().length > 0 && !link.muted["video"];
+    element("no-picture", "p").hidden = shown && remote.videoWidth > 0;
+  };
+  remote.onresize = look;
+  link.on("track", () => {
     remote.play().catch((error: unknown) => {
       const blocked = error instanceof DOMException && error.name === "NotAllowedError";
       if (blocked) element("unblock", "button").hidden = false;
     });
+    look();
   });
-  call.link.on("mute", (kinds) => {
+  link.on("trackRemoved", look);
+  link.on("mute", (kinds) => {
     const off = [kinds["audio"] && "microphone", kinds["video"] && "camera"].filter(Boolean);
     const muted = element("muted", "p");
     muted.hidden = off.length === 0;
     muted.textContent = `Their ${off.join(" and ")} ${off.length > 1 ? "are" : "is"} off`;
-    element("no-picture", "p").hidden = !kinds["video"] && remote.videoWidth > 0;
+    look();
   });
-  call.link.on("pulse", (pulse) => {
-    say(pulse === "suspect" ? "The other side is silent…" : "");
+  let silent = false;
+  link.on("pulse", (pulse) => {
+    if (pulse === "suspect") say("The other side is silent…");
+    else if (silent && link.state === "open") say("");
+    silent = pulse === "suspect";
+  });
+  link.on("reconnecting", () => {
+    say("Connection lost, getting it back… What you write meanwhile arrives afterwards.");
+  });
+  link.on("reconnected", () => {
+    say("The connection is back.");
   });
 }
 
@@ -152,6 +168,7 @@ async function release(attempt: Attempt): Promise<void> {
   local.hidden = true;
   local.srcObject = null;
   const remote = element("remote", "video");
+  remote.onresize = null;
   remote.srcObject = null;
   element("no-picture", "p").hidden = false;
   element("muted", "p").hidden = true;
@@ -265,9 +282,6 @@ function wire(): void {
   onClick("unblock", () => {
     element("unblock", "button").hidden = true;
     void element("remote", "video").play();
-  });
-  element("remote", "video").addEventListener("resize", () => {
-    element("no-picture", "p").hidden = element("remote", "video").videoWidth > 0;
   });
   element("chat-form", "form").addEventListener("submit", (event) => {
     event.preventDefault();

@@ -36,9 +36,10 @@ export function showNumbers(call: Call): () => void {
     }
     if (before) {
       const seconds = at - before.at;
+      // Another connection, after a repair, counts from nothing.
       const rate = {
-        received: (received - before.received) / seconds,
-        sent: (sent - before.sent) / seconds,
+        received: Math.max(0, received - before.received) / seconds,
+        sent: Math.max(0, sent - before.sent) / seconds,
       };
       history.push(rate);
       if (history.length > CHART_SECONDS) history.shift();
@@ -60,7 +61,7 @@ export function showNumbers(call: Call): () => void {
 }
 
 function bits(perSecond: number): string {
-  const thousands = Math.max(0, perSecond) / 1000;
+  const thousands = perSecond / 1000;
   return thousands < 1000
     ? `${String(Math.round(thousands))} kbit/s`
     : `${(thousands / 1000).toFixed(1)} Mbit/s`;

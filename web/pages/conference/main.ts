@@ -182,6 +182,9 @@ function wireLink(room: Room, link: Link): void {
   link.on("track", () => {
     tile.play(link.stream);
   });
+  link.on("trackRemoved", () => {
+    tile.play(link.stream);
+  });
   link.on("mute", (kinds) => {
     tile.mute(kinds);
   });
@@ -217,6 +220,7 @@ function* voices(
 function carrierOf(room: Room): Devices["carrier"] {
   return {
     addTrack: (track) => room.addTrack(track),
+    removeTrack: (track) => room.removeTrack(track),
     replaceTrack: (track) => room.replaceTrack(track),
     mute: (kinds) => {
       for (const link of room.links.values()) link.mute(kinds);

@@ -69,7 +69,10 @@ export class Tile {
   }
 
   #show(): void {
-    const dark = this.#muted.video || !this.video.srcObject || this.video.videoWidth === 0;
+    const stream = this.video.srcObject instanceof MediaStream ? this.video.srcObject : null;
+    const pictures = stream?.getVideoTracks() ?? [];
+    // An element keeps the size of the last picture when its track is taken away.
+    const dark = this.#muted.video || pictures.length === 0 || this.video.videoWidth === 0;
     this.element.classList.toggle("dark", dark);
     this.#state.textContent = [this.#note, this.#muted.audio ? "microphone off" : ""]
       .filter(Boolean)

@@ -5,6 +5,7 @@ import { openMedia, openScreen, type Kind } from "firertc";
 /** What carries the tracks: a link, or every link of a room. */
 export interface Carrier {
   addTrack: (track: MediaStreamTrack) => Promise<void>;
+  removeTrack: (track: MediaStreamTrack) => Promise<void>;
   /** Send another track of the same kind in place of the one that is sent; false if none is. */
   replaceTrack: (track: MediaStreamTrack) => Promise<boolean>;
   mute: (kinds: Readonly<Partial<Record<Kind, boolean>>>) => void;
@@ -116,7 +117,9 @@ export class Devices {
     if (!track) return;
     this.#screen = null;
     track.stop();
+    // Without a camera nothing takes its place: the others shall not keep its last picture.
     if (this.#camera) await this.#send(this.#camera);
+    else await this.carrier?.removeTrack(track);
     this.#tell();
   }
 
