@@ -459,8 +459,16 @@ class Connection:
             self._gathering.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._gathering
-        closing = asyncio.ensure_future(self.pc.close())
+        closing = asyncio.ensure_future(self._close())
         await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+
+    async def _close(self) -> None:
+        sctp = self.pc.sctp
+        await self.pc.close()
+        if sctp is not None:
+            # aiortc stops it first, then the transport below: what happens in between, a handshake
+            # that ends or a timer that is due, sets timers again, which would fail later.
+            await sctp.stop()
 
 
 def _ice_server(server: Mapping[str, Any]) -> RTCIceServer:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiortc import RTCDtlsTransport
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
 from firertc import control, heartbeat, renegotiation
@@ -214,6 +215,25 @@ async def test_closing_what_was_never_begun() -> None:
     never = Link(Connection(()), "offerer")
     await never.hang_up("changed my mind")
     assert (await never.closed()).reason == "changed my mind"
+
+
+async def test_a_timer_that_is_set_while_a_connection_closes(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a retransmission that is due at that moment: left alone, it fails a second later."""
+    sctp = pair[0].connection.pc.sctp
+    assert sctp is not None
+    stop = RTCDtlsTransport.stop
+
+    async def late(transport: RTCDtlsTransport) -> None:
+        if transport is sctp.transport:
+            sctp._t3_expired()
+            sctp._t3_start()
+        await stop(transport)
+
+    monkeypatch.setattr(RTCDtlsTransport, "stop", late)
+    await pair[0].connection.close()
+    assert sctp._t3_handle is None
 
 
 async def test_candidates_after_the_descriptions(monkeypatch: pytest.MonkeyPatch) -> None:
