@@ -9,7 +9,7 @@ import importlib
 import sys
 from itertools import takewhile
 
-MEASUREMENTS = ("handshake", "room", "browser", "files")
+MEASUREMENTS = ("handshake", "room", "browser", "mesh", "files")
 """In the order in which they run."""
 
 

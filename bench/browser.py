@@ -91,7 +91,8 @@ def peer_server() -> Iterator[dict[str, Any]]:
         port = probe.getsockname()[1]
     program = PAGES / "node_modules" / "peer" / "dist" / "bin" / "peerjs.js"
     process = subprocess.Popen(
-        ["node", str(program), "--host", HOST, "--port", str(port)], stdout=subprocess.DEVNULL
+        ["node", str(program), "--host", HOST, "--port", str(port), "--allow_discovery"],
+        stdout=subprocess.DEVNULL,
     )
     try:
         give_up = time.monotonic() + START_SECONDS

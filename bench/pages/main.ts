@@ -2,8 +2,9 @@
 
 import * as code from "./code.js";
 import { instant } from "./instant.js";
+import * as mesh from "./mesh.js";
 import * as peerjs from "./peerjs.js";
 import * as room from "./room.js";
 import * as tutorial from "./tutorial.js";
 
-Object.assign(globalThis, { bench: { instant, peerjs, tutorial, room, code } });
+Object.assign(globalThis, { bench: { instant, peerjs, tutorial, room, code, mesh } });

@@ -8,7 +8,8 @@ export interface Server {
   readonly port: number;
 }
 
-async function open(server: Server, id?: string): Promise<Peer> {
+/** A peer that is open at its server. */
+export async function open(server: Server, id?: string): Promise<Peer> {
   const options = { ...server, path: "/", secure: false, config: { iceServers: [] } };
   const peer = id === undefined ? new Peer(options) : new Peer(id, options);
   await new Promise<void>((resolve, reject) => {
