@@ -21,17 +21,22 @@ from .database import Change, Delete, Update
 from .errors import FireRTCError, PathUnreachable
 from .link import Side
 from .membership import Membership
-from .negotiation import ATTEMPT_SECONDS, UNREACHABLE_SECONDS, CallState, Presence, connects
+from .meshing import (
+    ANSWERS_AT_ONCE,
+    ANSWERS_MOST,
+    REMADE,
+    Taken,
+    is_from,
+    is_usable,
+    makes,
+    takes,
+    try_until,
+)
+from .negotiation import UNREACHABLE_SECONDS, CallState, Presence
 from .schema import Call as CallFields
 from .schema import Peer
 from .signaling import CallDocument, Terms
 
-ANSWERS_AT_ONCE = 3
-"""Standing offers answered in the commit that a newcomer comes in with. Rules may evaluate 1,000
-expressions a request (Firestore's limit), and nothing says that a commit's writes are not added up:
-presence takes 291, an answer 202."""
-ANSWERS_MOST = 12
-"""Standing offers answered at all; the rest of a crowd gets direct ones."""
 STANDING_SECONDS = 1.0
 """The longest time without a standing offer after coming in, or after one was taken."""
 STANDING_RULE_READS = 2
@@ -63,17 +68,16 @@ class Mesh:
         self._room = room
         self._media = media
         self._making: dict[str, asyncio.Task[None]] = {}
-        self._taking: dict[str, tuple[str, int, asyncio.Task[None]]] = {}
-        """By peer: the session and attempt of the direct offer being answered."""
+        self._taken: dict[str, Taken] = {}
+        """By peer: the direct offer that is being answered, or was."""
+        self._taking: dict[str, asyncio.Task[None]] = {}
         self._standing: Call | None = None
         self._standing_attempt = -1
-        self._taken = asyncio.Event()
+        self._standing_over = asyncio.Event()
         """Set when the standing offer no longer waits."""
         self._answering: list[asyncio.Task[_Answer | None]] = []
         self._answered: list[_Answer] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._given_up: dict[str, Peer] = {}
-        """Peers whose link could not be repaired, as their documents were then."""
         self._closed = False
         room.take_direct = self.offered
 
@@ -81,7 +85,8 @@ class Mesh:
 
     def found(self, offers: Iterable[CallFields]) -> None:
         """Make answers to the standing offers found, while it is read who is there."""
-        waiting = [offer for offer in offers if self._usable(offer)][:ANSWERS_MOST]
+        me, now = self._room.session.peer, self._room.session.now()
+        waiting = [offer for offer in offers if is_usable(offer, me, now)][:ANSWERS_MOST]
         self._answering = [asyncio.create_task(self._prepare_answer(offer)) for offer in waiting]
 
     async def prepare(self) -> list[Change]:
@@ -92,7 +97,7 @@ class Mesh:
             if answer is None:
                 continue
             sender = self._room.peers.get(answer.offer.sender)
-            if sender is not None and sender.session == answer.offer.sender_session:
+            if is_from(answer.offer, sender.session if sender is not None else None):
                 self._answered.append(answer)
             else:
                 # A ghost's: its peer document is gone.
@@ -135,13 +140,6 @@ class Mesh:
         for answer in answered:
             self._make(answer.offer.sender, answer)
 
-    def _usable(self, offer: CallFields) -> bool:
-        return (
-            offer.open
-            and offer.sender != self._room.session.peer
-            and offer.lease_until.timestamp() > self._room.session.now()
-        )
-
     async def _prepare_answer(self, offer: CallFields) -> _Answer | None:
         call = self._call(offer.path, "answerer", ANSWER_RULE_READS)
         try:
@@ -158,11 +156,11 @@ class Mesh:
             await self._standing.close("failed")
         self._standing_attempt += 1
         path = schema.standing_id(self._room.session.peer, self._standing_attempt)
-        taken = self._taken = asyncio.Event()
+        over = self._standing_over = asyncio.Event()
 
         def on_state(state: CallState) -> None:
             if state is not CallState.WAITING:
-                taken.set()
+                over.set()
 
         path = f"{self._room.calls_path}/{path}"
         call = self._call(path, "offerer", STANDING_RULE_READS, on_state)
@@ -179,7 +177,7 @@ class Mesh:
     async def _keep_standing(self, call: Call) -> None:
         """Once our offer is taken or too old, put up a new one."""
         answered = self._spawn(self._answered_standing(call))
-        await self._taken.wait()
+        await self._standing_over.wait()
         await asyncio.wait({answered}, timeout=STANDING_SECONDS)
         self._standing = None
         await self._place_standing()
@@ -216,23 +214,19 @@ class Mesh:
     def see(self, peer: Peer) -> None:
         """A peer is there: if it falls to us, connect to it."""
         mine = self._room.peers.get(self._room.session.peer)
-        if mine is None or peer.id in self.links or peer.id in self._making:
-            return
-        if self._given_up.get(peer.id) == peer:
-            return
-        self._given_up.pop(peer.id, None)
-        if connects(_presence(mine), _presence(peer)):
+        busy = peer.id in self.links or peer.id in self._making
+        if makes(_presence(mine) if mine is not None else None, _presence(peer), busy):
             self._make(peer.id, None)
 
     def lose(self, peer: str) -> None:
         """A peer has left: its link goes with it."""
-        self._given_up.pop(peer, None)
         making = self._making.pop(peer, None)
         if making is not None:
             making.cancel()
+        self._taken.pop(peer, None)
         taking = self._taking.pop(peer, None)
         if taking is not None:
-            taking[2].cancel()
+            taking.cancel()
         call = self.links.get(peer)
         if call is not None:
             self._spawn(call.close("left"))
@@ -248,17 +242,18 @@ class Mesh:
         try:
             if answer is not None and not await self._write(answer):
                 answer = None
-            for until in (*ATTEMPT_SECONDS, UNREACHABLE_SECONDS):
-                left = until - (clock() - began)
-                if left <= 0 or peer not in self._room.peers:
-                    continue
-                call = await self._try(peer, answer, left)
+            until = try_until(clock() - began)
+            while until is not None and peer in self._room.peers:
+                call = await self._try(peer, answer, until - (clock() - began))
                 answer = None
                 if call is not None:
                     self._link(call)
                     return
                 # Refused at once: no sooner than it would have timed out.
                 await asyncio.sleep(max(0.0, until - (clock() - began)))
+                until = try_until(clock() - began, until)
+            if answer is not None:
+                await answer.call.close("failed")
             if peer in self._room.peers:
                 error = PathUnreachable(f"No connection to {schema.decode_id(peer)!r} opens.")
                 self._room.emit("unreachable", self._room.peers[peer], error)
@@ -317,13 +312,13 @@ class Mesh:
 
     def offered(self, fields: CallFields) -> None:
         """A direct offer to us: take it, in place of an older attempt of the same peer's."""
-        known = self._taking.get(fields.sender)
-        if known is not None:
-            if known[0] == fields.sender_session and known[1] >= fields.attempt:
-                return
-            known[2].cancel()
-        task = self._spawn(self._take(fields))
-        self._taking[fields.sender] = (fields.sender_session, fields.attempt, task)
+        if not takes(self._taken.get(fields.sender), fields):
+            return
+        before = self._taking.get(fields.sender)
+        if before is not None:
+            before.cancel()
+        self._taken[fields.sender] = Taken(fields.sender_session, fields.attempt)
+        self._taking[fields.sender] = self._spawn(self._take(fields))
 
     async def _take(self, fields: CallFields) -> None:
         call = self._call(fields.path, "answerer", ANSWER_RULE_READS)
@@ -357,8 +352,7 @@ class Mesh:
         del self.links[call.remote]
         self._room.emit("unlinked", call.link, end)
         peer = self._room.peers.get(call.remote)
-        if peer is not None and end.reason in ("gone", "failed", "left") and not self._closed:
-            # "left": the other side thought so, while our presence had lapsed.
+        if peer is not None and end.reason in REMADE and not self._closed:
             self.see(peer)
 
     def _call(

@@ -3,8 +3,8 @@ link per pair, no two offers cross, an answer is set once, and in the end every 
 
 The world keeps documents as Firestore does: commits have one order, everybody sees states in that
 order but late and not all of them, an answer is set once, and a reply may be lost. What the peers
-decide they decide with :mod:`firertc.negotiation`; what drives the decisions is modelled after
-``firertc.mesh``.
+decide they decide with :mod:`firertc.negotiation` and :mod:`firertc.meshing`; what drives the
+decisions is modelled after ``firertc.mesh``.
 """
 
 from __future__ import annotations
@@ -18,24 +18,21 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from firertc.mesh import ANSWERS_AT_ONCE
-from firertc.negotiation import (
-    ATTEMPT_SECONDS,
-    UNREACHABLE_SECONDS,
-    Accept,
-    Over,
-    Presence,
-    answer_outcome,
-    attempts_due,
-    connects,
-    offerer_step,
+from firertc.meshing import (
+    ANSWERS_AT_ONCE,
+    ANSWERS_MOST,
+    Taken,
+    is_from,
+    is_usable,
+    makes,
+    takes,
+    try_until,
 )
+from firertc.negotiation import Accept, Over, Presence, answer_outcome, offerer_step
 from firertc.schema import ANYONE, Call, direct_id, standing_id
 
 NAMES = ("ann", "bob", "cat", "dan", "eve")
-TRIES = 1 + attempts_due(UNREACHABLE_SECONDS)
-"""The answer to a standing offer, and the direct offers after it."""
-LATE_MOST = TRIES - 1
+LATE_MOST = 2
 """So many tries for a link may fail by chance: if all did, it would be unreachable, and rightly."""
 FOREVER = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -70,7 +67,8 @@ class Making:
 
     path: str
     document: str
-    tries: int = 1
+    until: float | None = try_until(0.0)
+    """When this try ends, in seconds since the first."""
 
 
 @dataclass
@@ -88,7 +86,9 @@ class Peer:
     inside: bool = False
     links: dict[str, str] = field(default_factory=dict)
     making: dict[str, Making] = field(default_factory=dict)
-    taking: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+    taken: dict[str, Taken] = field(default_factory=dict)
+    taking: dict[str, str] = field(default_factory=dict)
+    """Paths of the direct offers taken, by peer."""
     to_answer: list[Call] = field(default_factory=list)
     attempts: dict[str, int] = field(default_factory=dict)
     standing: tuple[str, str] | None = None
@@ -171,10 +171,9 @@ class Rooms(RuleBasedStateMachine):
         found = [
             call
             for call in peer.found.calls.values()
-            if call.open
-            and call.sender != peer.name
-            and peer.found.cards.get(call.sender, ("",))[0] == call.sender_session
-        ][:ANSWERS_AT_ONCE]
+            if is_usable(call, peer.name, 0.0)
+            and is_from(call, peer.found.cards.get(call.sender, ("",))[0])
+        ][: min(ANSWERS_MOST, ANSWERS_AT_ONCE)]
         peer.inside = True
         if found and all(self.answerable(call) for call in found):
             self.commit({peer.name: card}, {call.path: self.answered(call, peer) for call in found})
@@ -225,25 +224,25 @@ class Rooms(RuleBasedStateMachine):
             return
         me = Presence(peer.name, mine[1])
         for name, (_, since) in peer.cards.items():
-            there = name in peer.links or name in peer.making
-            if name != peer.name and not there and connects(me, Presence(name, since)):
-                self.direct(peer, name, 1)
+            busy = name in peer.links or name in peer.making
+            if name != peer.name and makes(me, Presence(name, since), busy):
+                self.direct(peer, name, try_until(0.0))
 
-    def direct(self, peer: Peer, name: str, tries: int) -> None:
+    def direct(self, peer: Peer, name: str, until: float | None) -> None:
         attempt = peer.attempts[name] = peer.attempts.get(name, -1) + 1
         document = direct_id(peer.name, name, attempt)
         path, call = self.offer(peer, document, name, peer.cards[name][0], attempt)
-        peer.making[name] = Making(path, document, tries)
+        peer.making[name] = Making(path, document, until)
         self.commit({}, {document: call})
 
     def offered(self, peer: Peer, call: Call) -> None:
-        known = peer.taking.get(call.sender)
-        if known is not None:
-            if known[0] == call.sender_session and known[1] >= call.attempt:
-                return
-            self.close(peer, known[2])
+        if not takes(peer.taken.get(call.sender), call):
+            return
+        if call.sender in peer.taking:
+            self.close(peer, peer.taking[call.sender])
         path = call.offer["sdp"]
-        peer.taking[call.sender] = (call.sender_session, call.attempt, path)
+        peer.taken[call.sender] = Taken(call.sender_session, call.attempt)
+        peer.taking[call.sender] = path
         peer.to_answer = [waiting for waiting in peer.to_answer if waiting.sender != call.sender]
         peer.to_answer.append(call)
 
@@ -280,10 +279,11 @@ class Rooms(RuleBasedStateMachine):
         making = peer.making.pop(name, None)
         if making is not None:
             self.give_up(peer, making)
+        peer.taken.pop(name, None)
         taking = peer.taking.pop(name, None)
         if taking is not None:
             peer.to_answer = [call for call in peer.to_answer if call.sender != name]
-            self.close(peer, taking[2])
+            self.close(peer, taking)
         if name in peer.links:
             self.close(peer, peer.links.pop(name))
 
@@ -413,8 +413,10 @@ class Rooms(RuleBasedStateMachine):
     def try_again(self, peer: Peer, name: str) -> None:
         making = peer.making.pop(name)
         self.give_up(peer, making)
-        if making.tries < TRIES:
-            self.direct(peer, name, making.tries + 1)
+        assert making.until is not None
+        until = try_until(making.until, making.until)
+        if until is not None:
+            self.direct(peer, name, until)
         # else it is unreachable, until the next snapshot
 
     @precondition(lambda self: any(peer.standing is None for peer in self.peers.values()))
@@ -533,11 +535,6 @@ class Rooms(RuleBasedStateMachine):
 
 Rooms.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 TestRooms = Rooms.TestCase
-
-
-def test_tries_fit_into_the_time() -> None:
-    assert [attempts_due(second) for second in (0.0, *ATTEMPT_SECONDS)] == [0, 1, 2]
-    assert TRIES == 3
 
 
 def test_an_offer_that_is_over_is_told_apart() -> None:
