@@ -28,10 +28,15 @@ if TYPE_CHECKING:
     from .receiving import receive_files as receive_files
     from .recording import Recorder as Recorder
     from .ringing import Ring as Ring
+    from .ringing import ring as ring
+    from .ringing import ring_first as ring_first
     from .room import Room as Room
     from .schema import Peer as Peer
+    from .schema import decode_id as decode_id
+    from .schema import encode_id as encode_id
     from .schema import new_room_name as new_room_name
     from .sending import send_files as send_files
+    from .session import Credentials as Credentials
     from .session import Session as Session
     from .session import join as join
     from .tokens import make_token as make_token
@@ -44,6 +49,7 @@ _HOMES: Final = {
     "Channel": "channel",
     "Client": "client",
     "Config": "config",
+    "Credentials": "session",
     "FireRTCError": "errors",
     "Link": "link",
     "LinkEnd": "link",
@@ -56,12 +62,16 @@ _HOMES: Final = {
     "RoomView": "looking",
     "Session": "session",
     "come_with_code": "call",
+    "decode_id": "schema",
+    "encode_id": "schema",
     "join": "session",
     "load_config": "config",
     "make_token": "tokens",
     "new_room_name": "schema",
     "open_source": "media",
     "receive_files": "receiving",
+    "ring": "ringing",
+    "ring_first": "ringing",
     "send_files": "sending",
     "wait_at_code": "call",
 }

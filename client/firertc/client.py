@@ -16,7 +16,7 @@ from .negotiation import CallState
 from .room import Room
 from .schema import DEFAULT_ROOM
 from .sealing import Seal
-from .session import Session
+from .session import Credentials, Session
 from .stay import Connect
 from .timing import Timing
 
@@ -53,15 +53,20 @@ class Client:
         peer: str | None = None,
         call: str | None = None,
         resume: str | None = None,
+        credentials: Credentials | None = None,
     ) -> Session:
-        """Join the realm; see :func:`firertc.join`. The session is closed with the client."""
+        """Join the realm; see :func:`firertc.join`. The session is closed with the client.
+
+        :param credentials: in place of the client's server-made token.
+        """
         session = await sessions.join(
             self.config,
             room=room,
             peer=peer,
             call=call,
             resume=resume,
-            server_token=self._server_token,
+            server_token=self._server_token if credentials is None else None,
+            credentials=credentials,
         )
         session.database.on_outage = lambda down: self.on_outage(down)
         self._sessions.append(session)
@@ -129,6 +134,7 @@ class Client:
         passphrase: str | None = None,
         on_event: Callable[[Room], object] | None = None,
         resume: str | None = None,
+        credentials: Credentials | None = None,
     ) -> Room:
         """Go into a room; see :meth:`firertc.Room.enter`.
 
@@ -139,9 +145,10 @@ class Client:
         :param on_event: given the room before it is entered, to register for its events.
         :param resume: ``room.session.resume`` of an earlier stay: the same peer comes back, also
             after a crash, in another session.
+        :param credentials: signed for this room; in place of the client's server-made token.
         :raises RoomFull: if it holds as many as it takes.
         """
-        session = await self.join(room=room, peer=peer, resume=resume)
+        session = await self.join(room=room, peer=peer, resume=resume, credentials=credentials)
         entered = await Room.enter(
             session,
             room,

@@ -50,9 +50,12 @@ class Ring:
         """Whether it can still be accepted."""
         return not self._stopped.done()
 
-    async def accept(self, media: Media) -> Call:
+    async def accept(
+        self, media: Media, *, on_call: Callable[[Call], object] | None = None
+    ) -> Call:
         """Take the call.
 
+        :param on_call: given the call before it connects, to hear of its tracks.
         :returns: a connected call; close it in the end.
         :raises CallError: if the caller has stopped meanwhile.
         :raises PathUnreachable: if no connection opens.
@@ -62,6 +65,8 @@ class Ring:
         self.settle("accepted")
         call = Call(self._room.session, self._document, media, "answerer", timing=Timing())
         try:
+            if on_call is not None:
+                on_call(call)
             await call.take(self._call)
         except BaseException:
             await call.close("failed")

@@ -66,11 +66,11 @@ _SESSION = re.compile(r"[A-Za-z0-9_-]{16,32}")
 _SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
-def encode_id(name: str, *, limit: int, what: str) -> str:
-    """Make a document id from a name.
+def encode_id(name: str, *, limit: int = PEER_ID_BYTES, what: str = "peer") -> str:
+    """Make a document id from a name: what a peer or a room is known by in every event.
 
     :param name: any text of at least one character.
-    :param limit: how many bytes the id may have.
+    :param limit: how many bytes the id may have; default: a peer's.
     :param what: what it is the name of, for the error: ``"room"``, ``"peer"``.
     :raises ConfigError: if the name is empty or its id too long.
     """

@@ -63,6 +63,27 @@ _REFUSALS: Mapping[str, type[FireRTCError]] = {
 }
 
 
+@dataclass(frozen=True)
+class Credentials:
+    """What a server of the realm's owner signs with a key's secret, for one room and a time: base64
+    of HMAC-SHA1 over ``{room}_{duration}_{start}`` (docs/protocol.md, section 6)."""
+
+    start: str
+    """ISO 8601, as it was signed; without an offset it is UTC."""
+    duration: float | str
+    """Hours; as it was signed, if it is text."""
+    signature: str = field(repr=False)
+    """Base64, percent-encoded or not."""
+    room: str | None = None
+    """Name of the room as it was signed, if it isn't the one that is joined."""
+
+    def fields(self) -> dict[str, Any]:
+        """As ``join`` takes them."""
+        fields = {"startDateTime": self.start, "duration": self.duration}
+        fields["credentials"] = self.signature
+        return fields if self.room is None else {**fields, "room": self.room}
+
+
 @dataclass
 class Session:
     """One incarnation of a peer: its identity, its token, its database.
@@ -254,6 +275,7 @@ async def join(
     call: str | None = None,
     resume: str | None = None,
     server_token: str | None = None,
+    credentials: Credentials | None = None,
     wall: Callable[[], float] = time.time,
 ) -> Session:
     """Join a realm: by key through the functions, or without one in an open realm.
@@ -263,12 +285,20 @@ async def join(
     :param call: id of a one-off call to create.
     :param resume: resume token of an earlier session of the same peer.
     :param server_token: made by the realm's own server (:mod:`firertc.tokens`).
+    :param credentials: in place of a server-made token: good for one room, for a time.
+    :raises ConfigError: if both are given, or credentials without a key.
     :raises KeyRefused: unknown, disabled or foreign key.
     :raises PeerIdUnavailable: the name is malformed, or somebody holds it.
     :raises RoomLocked: the room takes no newcomer.
     :raises RoomFull: the room is at its capacity.
     :raises Unreachable: functions or Firebase Auth don't answer.
     """
+    if credentials is not None and (server_token is not None or not config.key):
+        raise ConfigError(
+            "Credentials take the place of a server-made token: give one of them."
+            if config.key
+            else "Credentials are signed with a key's secret: set that key (FIRERTC_KEY or --key)."
+        )
     if not config.key:
         return await _join_open(config, peer=peer, wall=wall)
     asked: dict[str, Any] = {"key": config.key}
@@ -278,6 +308,7 @@ async def join(
         ("call", call),
         ("resume", resume),
         ("token", server_token),
+        ("credentials", None if credentials is None else credentials.fields()),
     ):
         if value is not None:
             asked[name] = value

@@ -87,7 +87,9 @@ def test_the_screen_goes_to_everybody(conference: OpenConference) -> None:
     sharing.button("Stop sharing").click()
     for page in (watching, late):
         expect(page.tile("Ada")).to_have_class("tile dark")
-        tracks = page.tile("Ada").locator("video").evaluate("(video) => video.srcObject.getTracks()")
+        tracks = (
+            page.tile("Ada").locator("video").evaluate("(video) => video.srcObject.getTracks()")
+        )
         assert tracks == []
 
 

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
+import firertc
 from firertc import ringing
-from firertc.call import Media
+from firertc.call import Call, Media
 from firertc.client import Client
 from firertc.errors import Busy, NoAnswer, PathUnreachable, PeerGone, Rejected
+from firertc.negotiation import CallState
 from firertc.ringing import Ring, ring, ring_first
 from firertc.room import Room
 
@@ -68,6 +70,22 @@ async def test_accepted(enter: Enter, left: Left) -> None:
     await caller.leave()
     await callee.leave()
     await emptied(left)
+
+
+async def test_a_call_is_known_to_both_before_it_connects(enter: Enter) -> None:
+    caller, callee = await both(enter)
+    queue = rings(callee)
+    known: dict[str, tuple[Call, CallState]] = {}
+
+    def note(side: str) -> Callable[[Call], None]:
+        return lambda call: known.update({side: (call, call.state)})
+
+    calling = asyncio.create_task(firertc.ring(caller, "bob", QUIET, on_call=note("caller")))
+    answered = await (await queue.get()).accept(QUIET, on_call=note("callee"))
+    call = await calling
+    assert known == {"caller": (call, CallState.WAITING), "callee": (answered, CallState.NEW)}
+    await call.close()
+    await answered.close()
 
 
 @pytest.mark.parametrize(("reason", "error"), [("rejected", Rejected), ("busy", Busy)])
