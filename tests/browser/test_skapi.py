@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.cloud.firestore import Client
 from playwright.sync_api import Browser, Page, expect
 
 from firertc.suite import LocalSuite, Seeds
@@ -81,13 +83,11 @@ def test_the_tutorial(open_example: Opener) -> None:
 
 def test_groups_and_messages(open_example: Opener) -> None:
     # Not the tutorial's callback: nobody calls anybody here.
-    quiet = "call = 'nobody'"
-    ann = connect(open_example, "ann")
-    ann.evaluate(quiet)
-    bob = connect(open_example, "bob")
-    cleo = connect(open_example, "cleo")
-    for page in (bob, cleo):
-        page.evaluate(quiet)
+    pages = []
+    for user in ("ann", "bob", "cleo"):
+        pages.append(connect(open_example, user))
+        pages[-1].evaluate("call = 'nobody'")
+    ann, bob, cleo = pages
     told(ann, "USER_JOINED: bob")
     told(bob, "USER_JOINED: cleo")
     # To the group: to oneself, too. From a form, as in the tutorial.
@@ -205,7 +205,7 @@ PARTY = """() => {
     return Object.keys(rtc.channels).sort();
   };
   skapi.connectRealtime(async (rt) => {
-    events.push(rt.type);
+    events.push(rt.code ? `${rt.code} ${rt.sender}` : rt.type);
     if (rt.type === "rtc:closed") window.goodbye = [rt.sender, rt.message.reason];
     if (rt.type === "rtc:incoming") {
       window.incoming = rt;
@@ -265,6 +265,29 @@ def test_calls_with_channels_and_tracks(open_example: Opener) -> None:
         here.evaluate("void rtc.target.addTrack(red().getTracks()[0])")
         there.wait_for_function(REDDISH)
         assert here.evaluate("events.includes('negotiationneeded')")
+    types = {
+        "track",
+        "icecandidate",
+        "icecandidateend",
+        "icegatheringstatechange complete",
+        "iceconnectionstatechange connected",
+        "signalingstatechange stable",
+        "connectionstatechange connecting",
+        "connectionstatechange connected",
+        "open",
+        "close",
+        "message",
+    }
+    assert types - set(ann.evaluate("events")) == set()
+    # The path breaks: the call goes on over another.
+    ann.evaluate("events.length = 0; (window.before = rtc.target).close()")
+    ann.wait_for_function("() => events.includes('connectionstatechange connected')")
+    bob.evaluate("rtc.channels['text-chat'].send('the same channel')")
+    ann.wait_for_function("() => heard['text-chat'] === 16")
+    assert ann.evaluate("rtc.target !== before && rtc.target.connectionState") == "connected"
+    broken = {f"connectionstatechange {state}" for state in ("disconnected", "failed", "closed")}
+    for page in (ann, bob):
+        assert not broken & set(page.evaluate("events"))
     # A third user; whoever was called hangs up with one only.
     cleo = connect(open_example, "cleo")
     cleo.evaluate(PARTY)
@@ -284,21 +307,39 @@ def test_calls_with_channels_and_tracks(open_example: Opener) -> None:
     bob.close(run_before_unload=True)
     cleo.wait_for_function("() => window.goodbye")
     assert cleo.evaluate("[goodbye[0], rtc.media.getTracks()[0].readyState]") == ["bob", "live"]
-    types = {
-        "track",
-        "icecandidate",
-        "icecandidateend",
-        "icegatheringstatechange complete",
-        "iceconnectionstatechange connected",
-        "signalingstatechange stable",
-        "connectionstatechange connecting",
-        "connectionstatechange connected",
-        "open",
-        "close",
-        "message",
-    }
-    assert types - set(ann.evaluate("events")) == set()
+    ann.wait_for_function("() => events.includes('USER_LEFT bob')")
     assert open_example.complaints == []
+
+
+def test_those_who_vanish(open_example: Opener, admin_sync: Client, realm: Seeds) -> None:
+    directory = admin_sync.document(f"realms/{realm.realm}/rooms/skapi")
+    peers = directory.collection("peers")
+    ann = connect(open_example, "ann")
+    ann.evaluate("call = 'nobody'")
+    # Somebody crashes: nothing deletes its document before its lease is over.
+    lease = datetime.now(UTC) + timedelta(seconds=3)
+    card = peers.document("ann").get().to_dict() or {}
+    peers.document("ghost").set(card | {"session": "ghost-session-0001", "leaseUntil": lease})
+    told(ann, "USER_JOINED: ghost")
+    ann.wait_for_function("(at) => Date.now() > at", arg=lease.timestamp() * 1000)
+    peers.document("ghost").delete()
+    told(ann, "USER_DISCONNECTED: ghost")
+    # The owner closes the room: whoever wants may begin anew.
+    directory.delete()
+    peers.document("ann").delete()
+    told(ann, "error: The room was closed")
+    assert ann.evaluate(f"{SETTLED}(() => skapi.postRealtime('x', 'RTCCall'))") == "INVALID_REQUEST"
+    ann.evaluate("skapi.connectRealtime(RealtimeCallback).then(() => undefined)")
+    ann.evaluate("skapi.joinRealtime({ group: 'RTCCall' })")
+    # A moderator puts one out.
+    until = datetime.now(UTC) + timedelta(hours=1)
+    removal = {"by": "owner", "reason": "noise", "at": lease, "leaseUntil": until, "shard": 0}
+    directory.collection("removed").document("ann").set(removal)
+    peers.document("ann").delete()
+    told(ann, "removed from the realm by a moderator. noise")
+    again = "skapi.connectRealtime(RealtimeCallback)"
+    assert ann.evaluate(f"{SETTLED}(() => {again})") == "REMOVED"
+    assert all("status of 40" in line for line in open_example.complaints)
 
 
 REFUSED = {

@@ -61,13 +61,15 @@ const NEGOTIATE = { skapi: "negotiate" };
 /** A call from its first ring to its end. */
 export class Conversation {
   media: MediaStream | undefined;
-  readonly #channels: Record<string, DataChannel> = {};
+  /** The other side names some of them: without a prototype every name is one. */
+  readonly #channels = Object.create(null) as Record<string, DataChannel>;
   readonly #abort = new AbortController();
   #ours = false;
   #call: Call | null = null;
   #wired: RTCPeerConnection | null = null;
   #connected = false;
   #over = false;
+  #negotiation: "none" | "running" | "again" = "none";
 
   /**
    * @param peer id of the other side.
@@ -210,10 +212,21 @@ export class Conversation {
     });
   }
 
+  /** Offer what has changed; what changes meanwhile is offered once more. */
   #negotiate(link: Link): void {
     if (link.side === "answerer") return;
+    if (this.#negotiation !== "none") {
+      this.#negotiation = "again";
+      return;
+    }
+    this.#negotiation = "running";
+    const done = (): void => {
+      const again = this.#negotiation === "again";
+      this.#negotiation = "none";
+      if (again && !this.#over) this.#negotiate(link);
+    };
     // It breaks off with the link; what the other side refuses ends the link by itself.
-    link.renegotiate().catch(() => undefined);
+    link.renegotiate().then(done, done);
   }
 
   /** Give up, or hang up; the other side is told. */

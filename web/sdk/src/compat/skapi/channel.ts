@@ -60,7 +60,7 @@ export function channelsWanted(wanted: unknown): ReadonlyMap<string, ChannelOpti
 
 function named(settings: unknown): [string, DataChannelInit] {
   if (typeof settings === "string") {
-    const preset = PRESETS[settings];
+    const preset = Object.hasOwn(PRESETS, settings) && PRESETS[settings];
     if (preset) return [settings, preset];
     const known = Object.keys(PRESETS).join('", "');
     throw badParameter(`There is no channel preset "${settings}": take one of "${known}".`);

@@ -117,8 +117,8 @@ function filterOf(search: GroupSearch): (found: RealtimeGroup) => boolean {
       compare(found[searchFor], value) >= 0 && compare(found[searchFor], range) <= 0;
   }
   const name = condition ?? "=";
-  const sign = name in WORDS ? WORDS[name as keyof typeof WORDS] : name;
-  if (!(sign in CONDITIONS)) throw badParameter(`"condition" can't be "${name}".`);
+  const sign = Object.hasOwn(WORDS, name) ? WORDS[name as keyof typeof WORDS] : name;
+  if (!Object.hasOwn(CONDITIONS, sign)) throw badParameter(`"condition" can't be "${name}".`);
   const holds = CONDITIONS[sign as keyof typeof CONDITIONS];
   return (found) => holds(compare(found[searchFor], value));
 }

@@ -17,7 +17,7 @@ import {
   type RealtimeUser,
 } from "./directory.js";
 import { badParameter, badRequest, skapiError } from "./errors.js";
-import type { RealtimeCallback, RTCCallback } from "./events.js";
+import type { RealtimeCallback, RealtimeMessage, RTCCallback } from "./events.js";
 import { paramsOf, valuesOf } from "./forms.js";
 import { groupName } from "./groups.js";
 import { Realtime, type Identity } from "./realtime.js";
@@ -50,9 +50,15 @@ export interface RealtimeConnection {
 export class Skapi {
   readonly #options: SkapiOptions;
   readonly #key: string | undefined;
-  readonly #calls = new Calls((message) => {
-    this.#callback(message);
-  });
+  /** An error in the application is its own: it must not end what it is told of. */
+  readonly #tell = (message: RealtimeMessage): void => {
+    try {
+      this.#callback(message);
+    } catch (error) {
+      reportError(error);
+    }
+  };
+  readonly #calls = new Calls(this.#tell);
   #user: string | null = null;
   #resume: string | undefined;
   #realtime: Promise<Realtime> | null = null;
@@ -122,7 +128,7 @@ export class Skapi {
       // Unless it was closed meanwhile, and another is being made.
       if ((await this.#realtime) === realtime) this.#connection = this.#realtime = null;
       await realtime.close();
-      this.#callback({ type: "error", message: `Skapi: WebSocket connection error. ${message}` });
+      this.#tell({ type: "error", message: `Skapi: WebSocket connection error. ${message}` });
       throw error;
     }
     realtime.connected();
@@ -147,9 +153,7 @@ export class Skapi {
       this.#key === undefined ? config : { ...config, key: this.#key },
       { user_id, serverToken, credentials, resume: this.#resume },
       {
-        message: (message) => {
-          this.#callback(message);
-        },
+        message: this.#tell,
         ring: this.#calls.rung.bind(this.#calls),
         lost: () => {
           void this.#close(false);
@@ -175,7 +179,7 @@ export class Skapi {
     if (!realtime) return;
     await connection?.catch(() => undefined);
     await (await realtime).close();
-    if (byUs && connection) this.#callback(CLOSED);
+    if (byUs && connection) this.#tell(CLOSED);
   }
 
   /**
