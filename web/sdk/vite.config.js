@@ -4,10 +4,11 @@ import { defineConfig } from "vite";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** What programs import: the SDK, where a hosted page finds its project, other systems' words. */
+/** What programs import: the SDK, where a hosted page finds its project, files, other systems' words. */
 const modules = [
   "src/index.ts",
   "src/hosting.ts",
+  "src/files.ts",
   ...(existsSync(at("src/compat")) ? readdirSync(at("src/compat")) : [])
     .filter((name) => name.endsWith(".ts"))
     .map((name) => `src/compat/${name}`),

@@ -67,6 +67,8 @@ const RESTART_SECONDS = 1;
 
 /** How to wait at a code. */
 export interface WaitOptions extends CallOptions {
+  /** One that was made before, to wait at again; default: a new one. */
+  readonly code?: string | undefined;
   /** How long the offer is good for; default: 600. */
   readonly waitSeconds?: number | undefined;
   /** Told the code once the offer is written and somebody can come. */
@@ -373,11 +375,11 @@ export class Call {
    * Hang up from a page that is being closed (`pagehide`): tells the other side and deletes the
    * document without waiting for either.
    */
-  abandon(): void {
+  abandon(reason = "hangup"): void {
     if (this.state === "ended") return;
     this.#enter("ended");
-    for (const repair of this.repairs) repair.abandon();
-    if (!this.#repairing) this.link.abandon();
+    for (const repair of this.repairs) repair.abandon(reason);
+    if (!this.#repairing) this.link.abandon(reason);
     if (this.#ours) this.document.discardOnExit();
     this.#ours = false;
   }
@@ -413,7 +415,7 @@ export async function waitAtCode(
 ): Promise<Call> {
   const { signal, waitSeconds = WAIT_SECONDS } = options;
   const timing = new Timing();
-  const code = await newCode();
+  const code = options.code === undefined ? await newCode() : await normalizeCode(options.code);
   const seal = await stretch(code, project);
   timing.mark("code");
   const session = await openSession(seal);

@@ -140,8 +140,8 @@ export class Client {
   }
 
   /** Hang up and leave from a page that is being closed: call it on `pagehide`. */
-  abandon(): void {
-    for (const call of this.#calls.splice(0)) call.abandon();
+  abandon(reason = "hangup"): void {
+    for (const call of this.#calls.splice(0)) call.abandon(reason);
     for (const room of this.#rooms.splice(0)) room.abandon();
   }
 }

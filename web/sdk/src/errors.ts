@@ -136,7 +136,7 @@ export class Busy extends Rejected {
 
 /** The caller gave up before an answer; also what an aborted signal leads to. */
 export class Cancelled extends CallError {
-  override readonly code = "cancelled";
+  override readonly code: string = "cancelled";
 }
 
 /** Somebody else answered this call first. */

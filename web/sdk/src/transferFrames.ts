@@ -141,7 +141,7 @@ function isObject(value: unknown): value is Content {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const cut = (reason: string): string => [...reason].slice(0, REASON_CHARACTERS).join("");
+const cut = (reason: string): string => Array.from(reason).slice(0, REASON_CHARACTERS).join("");
 
 function numberOf(content: Content, name: string, most = Number.MAX_SAFE_INTEGER): number {
   const value = content[name];
