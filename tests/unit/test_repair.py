@@ -135,6 +135,16 @@ def told(link: Link) -> list[str]:
 
 async def test_a_lost_path_is_replaced(pair: Pair, network: Network) -> None:
     """200 messages and 5 MB on their way, both ways, with the path gone for good."""
+    replaced = pair[0].mend
+    assert replaced is not None
+
+    async def when_both_know(link: Link) -> None:
+        # Each looks twice a second, at times of its own: the answerer could be given a new path
+        # before it misses the old one, and would have nothing to say.
+        await until(lambda: pair[1].state is LinkState.RECONNECTING)
+        await replaced(link)
+
+    pair[0].mend = when_both_know
     said = [told(each) for each in pair]
     words = [heard(each, "message") for each in pair]
     before = [each.connection for each in pair]
@@ -179,6 +189,21 @@ async def test_a_lost_path_is_replaced(pair: Pair, network: Network) -> None:
     back = heard(channel, "message")
     await theirs.send("still here")
     assert await soon(back) == "still here"
+
+
+async def test_a_path_that_is_replaced_before_it_is_missed(pair: Pair, network: Network) -> None:
+    """The side that doesn't offer may not have noticed anything yet."""
+    said = [told(each) for each in pair]
+    words = [heard(each, "message") for each in pair]
+    for each in pair:
+        network.lose(each.connection)
+        each.send("said into the dark")
+    while any(queue.empty() for queue in words):
+        # As if the last it heard were a little later than what the offerer did.
+        pair[1]._heart.hear()
+        await asyncio.sleep(0.05)
+    assert [await soon(queue) for queue in words] == ["said into the dark"] * 2
+    assert said == [["reconnecting silent", "reconnected"], []]
 
 
 async def test_a_path_that_comes_back_by_itself(pair: Pair, network: Network) -> None:
