@@ -13,6 +13,7 @@ from firertc.suite import LocalSuite, Seeds
 
 from .conference import ConferencePage
 from .conftest import Run
+from .screen import READING
 
 GONE_MILLISECONDS = 6_000
 SCRIPT = "<img src=x onerror=alert(1)>"
@@ -87,10 +88,35 @@ def test_the_screen_goes_to_everybody(conference: OpenConference) -> None:
     sharing.button("Stop sharing").click()
     for page in (watching, late):
         expect(page.tile("Ada")).to_have_class("tile dark")
-        tracks = (
-            page.tile("Ada").locator("video").evaluate("(video) => video.srcObject.getTracks()")
-        )
-        assert tracks == []
+        video = page.tile("Ada").locator("video")
+        assert video.evaluate("(video) => video.srcObject.getTracks().length") == 0
+
+
+def test_a_page_that_is_loaded_anew(conference: OpenConference) -> None:
+    ada, grace = conference(), conference()
+    for page, name in ((ada, "Ada"), (grace, "Grace")):
+        page.join(name)
+        page.wait_until_in()
+    grace.wait_for_picture("Ada")
+    before = grace.tile("Ada").get_attribute("data-peer")
+    ada.button("Microphone on").click()
+    ada.page.reload()
+    ada.page.evaluate(READING)
+    # No click: it comes back by itself, as the same peer, under the same name.
+    ada.wait_until_in()
+    grace.expect_line("Ada left")
+    expect(grace.tile("Ada")).to_have_count(1)
+    assert grace.tile("Ada").get_attribute("data-peer") == before
+    grace.wait_for_picture("Ada")
+    ada.wait_for_picture("Grace")
+    expect(grace.tile("Ada").locator(".state")).to_have_text("microphone off")
+    ada.say("here I am again")
+    grace.expect_line("Ada here I am again")
+    # Who left does not come back by loading the page anew.
+    ada.button("Leave").click()
+    ada.wait_for_view("ended")
+    ada.page.reload()
+    ada.wait_for_view("start")
 
 
 def test_python_is_in_it(conference: OpenConference, firertc: Run, realm: Seeds, room: str) -> None:

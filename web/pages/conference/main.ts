@@ -15,6 +15,7 @@ import {
   resumeOf,
   roomOfAddress,
 } from "../shared/people.js";
+import { goingOn, rememberGoingOn } from "../shared/reloading.js";
 import {
   addMessage,
   addNotice,
@@ -108,6 +109,7 @@ async function enter(stay: Stay): Promise<void> {
     leave("You left the conference.");
   });
   history.replaceState(null, "", addressOf(name, passphrase));
+  rememberStay(stay);
   element("room-title", "h1").textContent = name;
   element("messages", "ol").replaceChildren();
   show("room");
@@ -116,8 +118,15 @@ async function enter(stay: Stay): Promise<void> {
   showLock(room);
   const speaking = new Speaking(() => voices(stay));
   element("ended-text", "p").textContent = await over;
+  rememberGoingOn("conference", null);
   await speaking.close();
   show("ended");
+}
+
+/** A page that is loaded anew comes back by itself, as it was. */
+function rememberStay({ name, devices }: Stay): void {
+  const { microphone, camera } = devices.states;
+  rememberGoingOn("conference", { name, microphone, camera });
 }
 
 // What happens in the room.
@@ -185,6 +194,8 @@ function wireLink(room: Room, link: Link): void {
   link.on("trackRemoved", () => {
     tile.play(link.stream);
   });
+  // Said before anybody listened.
+  tile.mute(link.muted);
   link.on("mute", (kinds) => {
     tile.mute(kinds);
   });
@@ -238,6 +249,7 @@ function showDevices(stay: Stay): void {
   screen.setAttribute("aria-pressed", String(states.screen));
   screen.textContent = states.screen ? "Stop sharing" : "Share screen";
   if (!stay.room) return;
+  rememberStay(stay);
   const own = tiles.tile(stay.room.session.peer, stay.name, true);
   own.mute({ audio: !states.microphone, video: !picture?.enabled });
   own.play(sending.length > 0 ? new MediaStream(sending) : null, !states.screen);
@@ -301,10 +313,15 @@ function begin(): void {
   element("room", "input").value = roomOfAddress();
   element("name", "input").value = lastName();
   element("passphrase", "input").value = passphraseOfAddress();
+  const before = goingOn("conference");
+  if (!before) return;
+  element("name", "input").value = String(before["name"]);
+  element("send-audio", "input").checked = before["microphone"] === true;
+  element("send-video", "input").checked = before["camera"] === true;
+  void join(true);
 }
 
 function wire(): void {
-  begin();
   element("join-form", "form").addEventListener("submit", (event) => {
     event.preventDefault();
     void join(true);
@@ -344,8 +361,11 @@ function wire(): void {
   });
   // A page that the browser kept and shows again has left its room: it begins anew.
   window.addEventListener("pageshow", ({ persisted }) => {
-    if (persisted) location.reload();
+    if (!persisted) return;
+    rememberGoingOn("conference", null);
+    location.reload();
   });
+  begin();
 }
 
 wire();
