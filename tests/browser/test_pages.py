@@ -66,7 +66,7 @@ def test_two_browsers(open_page: OpenPage, query: str, realm: Seeds, admin_sync:
     # A tab that is closed says goodbye, too.
     second.page.close(run_before_unload=False)
     first.wait_for_view("ended")
-    expect(first.page.locator("#ended-text")).to_have_text("The other side hung up.")
+    expect(first.page.locator("#ended-text")).to_have_text("The other side closed its page.")
 
 
 @pytest.mark.parametrize("late", ["who waited", "who came"])

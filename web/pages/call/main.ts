@@ -1,9 +1,19 @@
 /** The call page: from a code to a call, and back. */
 
-import { Client, InsecureContext, type Call, type Kind } from "firertc";
+import {
+  Client,
+  InsecureContext,
+  type Call,
+  type CallOptions,
+  type Kind,
+  type LinkEnd,
+} from "firertc";
 
 import { findProject } from "../project.js";
 import { Devices } from "../shared/devices.js";
+import { lastName, NAMELESS, passphraseOfAddress, roomOfAddress } from "../shared/people.js";
+import { goingOn, rememberGoingOn } from "../shared/reloading.js";
+import { Lobby, type Place } from "./lobby.js";
 import { showNumbers } from "./numbers.js";
 import { drawQr } from "./qr.js";
 import {
@@ -17,7 +27,14 @@ import {
   showProblem,
   showSwitch,
 } from "../shared/screen.js";
-import { canDoWithout, canTryAgain, endText, INSECURE, problemText } from "../shared/words.js";
+import {
+  AWAY,
+  canDoWithout,
+  canTryAgain,
+  endText,
+  INSECURE,
+  problemText,
+} from "../shared/words.js";
 
 const WAIT_SECONDS = 600;
 
@@ -30,6 +47,8 @@ interface Attempt {
 }
 
 let current: Attempt | null = null;
+/** The stay in a room, if calls are made there. */
+let lobby: { readonly client: Client; readonly abort: AbortController } | null = null;
 
 /** Make a call: with a code come to who waits there, without one wait. */
 async function makeCall(code: string | null, withMedia: boolean): Promise<void> {
@@ -45,7 +64,10 @@ async function makeCall(code: string | null, withMedia: boolean): Promise<void> 
     show("connecting");
     say(code ? "Connecting…" : "Making a code…");
     const call = await (code ? come(attempt, code) : wait(attempt));
-    await converse(attempt, call);
+    const end = await converse(attempt, call);
+    element("ended-text", "p").textContent = endText(end);
+    show("ended");
+    say("");
   } catch (error) {
     if (!abort.signal.aborted) {
       showProblem(problemText(error), {
@@ -56,8 +78,71 @@ async function makeCall(code: string | null, withMedia: boolean): Promise<void> 
     show("start");
     say("");
   } finally {
-    if (attempt) await release(attempt);
+    if (attempt) {
+      release(attempt);
+      await attempt.client.close();
+    }
   }
+}
+
+/** Be in a room, where people ring one another. */
+async function enterRoom(place: Place): Promise<void> {
+  hideProblem();
+  const abort = new AbortController();
+  let client: Client | null = null;
+  try {
+    if (!isSecureContext) throw new InsecureContext(INSECURE);
+    client = new Client(await findProject());
+    const stay = { client, abort };
+    lobby = stay;
+    show("connecting");
+    say("Entering…");
+    const why = await new Lobby(place, (withMedia, connect) =>
+      talk(stay.client, withMedia, connect),
+    ).stay(client, abort.signal);
+    if (why) showProblem(why, { again: () => void enterRoom(place) });
+  } catch (error) {
+    if (!abort.signal.aborted) {
+      showProblem(problemText(error), {
+        ...(canTryAgain(error) && { again: () => void enterRoom(place) }),
+      });
+    }
+  } finally {
+    current?.abort.abort();
+    lobby = null;
+    show("start");
+    say("");
+    await client?.close();
+  }
+}
+
+/** A call of somebody in a room. */
+async function talk(
+  client: Client,
+  withMedia: boolean,
+  connect: (options: CallOptions) => Promise<Call>,
+): Promise<LinkEnd> {
+  const abort = new AbortController();
+  const attempt: Attempt = { client, abort, devices: new Devices(), call: null };
+  current = attempt;
+  try {
+    await openDevices(attempt, withMedia);
+    say("");
+    return await converse(attempt, await connect(optionsOf(attempt)));
+  } finally {
+    release(attempt);
+  }
+}
+
+function optionsOf(attempt: Attempt): CallOptions {
+  const { abort, devices } = attempt;
+  return {
+    media: { sending: devices.sending },
+    signal: abort.signal,
+    onCall: (made) => {
+      watch(attempt, made);
+    },
+  };
 }
 
 async function openDevices(attempt: Attempt, withMedia: boolean): Promise<void> {
@@ -72,14 +157,10 @@ async function openDevices(attempt: Attempt, withMedia: boolean): Promise<void> 
 }
 
 async function wait(attempt: Attempt): Promise<Call> {
-  const { client, abort, devices } = attempt;
+  const { client, abort } = attempt;
   const call = await client.waitAtCode({
-    media: { sending: devices.sending },
-    signal: abort.signal,
+    ...optionsOf(attempt),
     waitSeconds: WAIT_SECONDS,
-    onCall: (made) => {
-      watch(attempt, made);
-    },
     onState: (state) => {
       if (state === "connecting") show("connecting");
     },
@@ -90,14 +171,7 @@ async function wait(attempt: Attempt): Promise<Call> {
 }
 
 async function come(attempt: Attempt, code: string): Promise<Call> {
-  const { client, abort, devices } = attempt;
-  return await client.comeWithCode(code, {
-    media: { sending: devices.sending },
-    signal: abort.signal,
-    onCall: (made) => {
-      watch(attempt, made);
-    },
-  });
+  return await attempt.client.comeWithCode(code, optionsOf(attempt));
 }
 
 /** Take what comes from the other side, from before the call connects. */
@@ -141,9 +215,9 @@ function watch(attempt: Attempt, call: Call): void {
   });
 }
 
-async function converse(attempt: Attempt, call: Call): Promise<void> {
+async function converse(attempt: Attempt, call: Call): Promise<LinkEnd> {
   // The code is used up: it need not stay in the address and the history.
-  history.replaceState(null, "", location.pathname + location.search);
+  if (call.code) history.replaceState(null, "", location.pathname + location.search);
   element("messages", "ol").replaceChildren();
   show("call");
   say("Connected");
@@ -155,13 +229,11 @@ async function converse(attempt: Attempt, call: Call): Promise<void> {
   const endNumbers = showNumbers(call);
   const end = await call.closed();
   endNumbers();
-  element("ended-text", "p").textContent = endText(end);
-  show("ended");
-  say("");
+  return end;
 }
 
-/** Give everything back: camera, microphone, session. */
-async function release(attempt: Attempt): Promise<void> {
+/** Give camera and microphone back. */
+function release(attempt: Attempt): void {
   if (current === attempt) current = null;
   attempt.devices.stop();
   const local = element("local", "video");
@@ -172,7 +244,6 @@ async function release(attempt: Attempt): Promise<void> {
   remote.srcObject = null;
   element("no-picture", "p").hidden = false;
   element("muted", "p").hidden = true;
-  await attempt.client.close();
 }
 
 // What is shown of one's own side.
@@ -225,28 +296,60 @@ async function switchCamera(devices: Devices): Promise<void> {
 
 function giveUp(): void {
   current?.abort.abort();
+  lobby?.abort.abort();
 }
 
 function begin(): void {
   element("problem", "section").hidden = true;
+  const inRoom = new URLSearchParams(location.search).has("room");
   // A code may have come with the address, or with a click on a link.
-  const code = decodeURIComponent(location.hash.slice(1));
+  const code = inRoom ? "" : decodeURIComponent(location.hash.slice(1));
   element("code", "input").value = code;
   element("start-text", "p").textContent = code
     ? "Somebody waits for you at this code."
     : "Start a call and share its code, or enter the code that you were given.";
   element("start-title", "h1").textContent = code ? "Join the call" : "Call";
+  element("by-room", "details").open = inRoom;
+  element("room", "input").value = roomOfAddress();
+  element("name", "input").value = lastName();
+  element("passphrase", "input").value = inRoom ? passphraseOfAddress() : "";
+}
+
+function placeOfForm(): Place {
+  return {
+    room: element("room", "input").value.trim(),
+    name: element("name", "input").value.trim() || NAMELESS,
+    passphrase: element("passphrase", "input").value,
+  };
+}
+
+/** A page that was loaded anew in a room goes back in. */
+function goOn(): void {
+  const before = goingOn("call");
+  if (typeof before?.["room"] !== "string") return;
+  const { name, talkingTo } = before;
+  void enterRoom({
+    ...placeOfForm(),
+    room: before["room"],
+    name: typeof name === "string" ? name : NAMELESS,
+    ...(typeof talkingTo === "string" && { talkingTo }),
+  });
 }
 
 function wire(): void {
   begin();
   window.addEventListener("hashchange", () => {
-    if (!current) begin();
+    if (!current && !lobby) begin();
   });
   element("join-form", "form").addEventListener("submit", (event) => {
     event.preventDefault();
     void makeCall(element("code", "input").value, true);
   });
+  element("room-form", "form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    void enterRoom(placeOfForm());
+  });
+  onClick("leave", giveUp);
   onClick("begin", () => void makeCall(null, true));
   onClick("cancel", giveUp);
   onClick("give-up", giveUp);
@@ -268,15 +371,10 @@ function wire(): void {
     show("start");
   });
   onClick("copy", () => {
-    const link = element("link", "a").href;
-    navigator.clipboard.writeText(link).then(
-      () => {
-        say("The link is copied.");
-      },
-      () => {
-        say("The link could not be copied: mark it and copy it by hand.");
-      },
-    );
+    copy(element("link", "a").href);
+  });
+  onClick("copy-room", () => {
+    copy(location.href);
   });
   wireSharing();
   onClick("unblock", () => {
@@ -288,8 +386,28 @@ function wire(): void {
     sendLine();
   });
   window.addEventListener("pagehide", () => {
+    // Who is left learns that this was no hanging up: a page that is loaded anew comes back.
+    current?.call?.link.abandon(AWAY);
     current?.client.abandon();
+    lobby?.client.abandon();
   });
+  window.addEventListener("pageshow", ({ persisted }) => {
+    if (!persisted) return;
+    rememberGoingOn("call", null);
+    location.reload();
+  });
+  goOn();
+}
+
+function copy(text: string): void {
+  navigator.clipboard.writeText(text).then(
+    () => {
+      say("The link is copied.");
+    },
+    () => {
+      say("The link could not be copied: mark it and copy it by hand.");
+    },
+  );
 }
 
 function wireSharing(): void {

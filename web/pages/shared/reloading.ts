@@ -2,6 +2,15 @@
 
 const KEY = "firertc.going-on.";
 
+// What ends because the page goes is no end that the person wanted: what was kept stays.
+let going = false;
+window.addEventListener("pagehide", () => {
+  going = true;
+});
+window.addEventListener("pageshow", () => {
+  going = false;
+});
+
 /** Whether the person has this page loaded anew; not: came to it, or back to it. */
 export function isReload(): boolean {
   const [entry] = performance.getEntriesByType("navigation");
@@ -14,6 +23,7 @@ export function isReload(): boolean {
  * @param what any JSON value; null: there is nothing to go on with.
  */
 export function rememberGoingOn(page: string, what: unknown): void {
+  if (going) return;
   if (what === null) sessionStorage.removeItem(KEY + page);
   else sessionStorage.setItem(KEY + page, JSON.stringify(what));
 }

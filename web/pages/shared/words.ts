@@ -7,6 +7,9 @@ export const INSECURE =
   "Browsers give camera, microphone and encryption only to pages from HTTPS or localhost: " +
   "open this page at an address that begins with https.";
 
+/** The reason of a goodbye from a page that is closed, or loaded anew. */
+export const AWAY = "away";
+
 /** What is wrong, in words for a person. */
 export function problemText(error: unknown): string {
   if (!(error instanceof FireRTCError)) {
@@ -51,6 +54,8 @@ export function endText(end: LinkEnd): string {
   switch (end.reason) {
     case "hangup":
       return end.byRemote ? "The other side hung up." : "You hung up.";
+    case AWAY:
+      return "The other side closed its page.";
     case "gone":
       return "The other side fell silent: it may have lost its network.";
     case "protocol-error":
