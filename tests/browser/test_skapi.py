@@ -21,6 +21,15 @@ from .screen import STEP_MILLISECONDS
 SETTLED = """((work) => work().then(() => "done", ({ code }) => code))"""
 RING = """((cid, more = {}) =>
   skapi.connectRTC({ cid, ...more }, () => 0).then(({ connection }) => connection))"""
+# A form's data; names may come twice.
+FORM = """window.form = (...fields) => {
+  const data = new FormData();
+  for (const field of fields) for (const [name, value] of Object.entries(field)) {
+    data.append(name, value);
+  }
+  return data;
+};
+null;"""
 USERS = "skapi.getRealtimeUsers({ group: 'RTCCall' })"
 FRAMES = "() => reading.frameNumber() !== null"
 
@@ -95,6 +104,9 @@ def test_groups_and_messages(open_example: Opener) -> None:
     ann.get_by_role("button", name="Send").click()
     for page in (ann, bob, cleo):
         told(page, "ann: hello, all")
+    bob.evaluate(FORM)
+    bob.evaluate("skapi.postRealtime(form({ msg: 'one' }, { msg: 'two' }), 'RTCCall')")
+    told(ann, "bob: one,two")
     # To one, by user id and by connection.
     sent = bob.evaluate("skapi.postRealtime({ msg: 'psst' }, 'ann')")
     assert sent == {"type": "success", "message": "Message sent."}
@@ -354,6 +366,7 @@ REFUSED = {
     "skapi.postRealtime('x', 'neither user nor group')": "INVALID_REQUEST",
     "skapi.postRealtime('x'.repeat(20000), 'RTCCall')": "INVALID_PARAMETER",
     "skapi.postRealtime(NaN, 'RTCCall')": "INVALID_PARAMETER",
+    "skapi.postRealtime(form({ msg: new File(['x'], 'x') }), 'RTCCall')": "INVALID_PARAMETER",
     "skapi.getRealtimeUsers({ user_id: 7 })": "INVALID_PARAMETER",
     "skapi.getRealtimeGroups({ searchFor: 'colour' })": "INVALID_PARAMETER",
     "skapi.getRealtimeGroups({ searchFor: 'group', value: 7 })": "INVALID_PARAMETER",
@@ -375,6 +388,7 @@ REFUSED = {
 
 def test_what_is_refused_says_so(open_example: Opener) -> None:
     page = connect(open_example, "ann")
+    page.evaluate(FORM)
     found = {call: page.evaluate(f"{SETTLED}(() => {call})") for call in REFUSED}
     assert found == REFUSED
     # One id has one user at a time.

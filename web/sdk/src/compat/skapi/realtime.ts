@@ -64,6 +64,8 @@ export class Realtime {
   #session: Promise<Session> | null = null;
   resume: string | undefined;
   #user: string | undefined;
+  /** The room that is being entered, or that we are in. */
+  #latest: Room | null = null;
   #closed = false;
 
   constructor(
@@ -126,7 +128,8 @@ export class Realtime {
   }
 
   #wire(room: Room): void {
-    const current = (): boolean => !this.#closed && (!this.room || this.room === room);
+    this.#latest = room;
+    const current = (): boolean => !this.#closed && this.#latest === room;
     room.on("joined", (peer) => {
       // Who was there when we came is no news.
       if (current()) this.groups.see(peer, this.room === room);
@@ -148,7 +151,7 @@ export class Realtime {
     });
     room.on("lost", () => {
       if (!current()) return;
-      this.room = null;
+      this.room = this.#latest = null;
       if (room.over) this.#lose(room.over.message);
       else void this.#enterAgain(room);
     });
