@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
+from .console import complaint
 from .screen import READING, STEP_MILLISECONDS
 
 
@@ -31,8 +32,7 @@ class ConferencePage:
         return opened
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(f"{message.type}: {message.text}")
+        self.complaints.extend(complaint(message))
 
     def join(self, name: str, *, camera: bool = True, passphrase: str = "") -> None:
         """Go in."""

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Route
 
 from firertc.suite import LocalSuite
 
+from .console import complaint
 from .screen import READING, STEP_MILLISECONDS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "web" / "examples"
@@ -26,8 +27,7 @@ class Example:
 
     def note(self, message: ConsoleMessage) -> None:
         """Keep what the console shows."""
-        if message.type == "error":
-            self.complaints.append(message.text)
+        self.complaints.extend(complaint(message))
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from firertc.suite import LocalSuite
 
+from .console import complaint
+
 STEP_MILLISECONDS = 30_000
 COMMAND_SECONDS = 60
 
@@ -106,8 +108,7 @@ class ConsolePage:
         return opened
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(f"{message.type}: {message.text}")
+        self.complaints.extend(complaint(message))
 
     def close(self) -> None:
         """Close the tab."""

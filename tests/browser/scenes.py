@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from firertc.suite import LocalSuite, Seeds, add_key
 
 from .command import Command
+from .console import complaint
 from .owner import STEP_MILLISECONDS, ConsolePage, Owner, grant, new_owner, write_room
 from .screen import CallPage
 
@@ -54,8 +55,7 @@ class Scene:
         return page
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(f"{message.type}: {message.text}")
+        self.complaints.extend(complaint(message))
 
     def call(self) -> CallPage:
         """Open the call page."""

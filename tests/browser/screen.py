@@ -10,6 +10,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
+from .console import complaint
+
 READING = (Path(__file__).parent / "reading.js").read_text("utf-8")
 STEP_MILLISECONDS = 20_000
 FRAME_SECONDS = 15.0
@@ -45,8 +47,7 @@ class CallPage:
         return opened
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(f"{message.type}: {message.text}")
+        self.complaints.extend(complaint(message))
 
     def close(self) -> None:
         """Close the tab."""

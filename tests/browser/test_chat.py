@@ -35,8 +35,7 @@ def chat(
     complaints: list[str] = []
 
     def note(line: ConsoleMessage) -> None:
-        if line.type in ("error", "warning"):
-            complaints.append(line.text)
+        complaints.extend(complaint(line))
 
     def open_it(name: str) -> Page:
         page = browser.new_context(viewport={"width": 900, "height": 800}).new_page()

@@ -159,4 +159,3 @@ def test_nobody_answers(open_lobby: OpenLobby, firertc: Run, realm: Seeds, room:
     ada.button("Call asleep").click()
     python.process.kill()
     expect(ada.problem()).to_have_text("asleep did not answer.", timeout=40_000)
-

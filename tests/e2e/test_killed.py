@@ -133,6 +133,10 @@ async def test_who_waited_is_gone_in_mid_call(victim: Victim, client: Client, le
     lines = await victim("talking, who waited")
     coming = await client.come_with_code(await line(lines), QUIET)
     assert await line(lines) == "connected"
+    # The document is deleted beside the call.
+    async with asyncio.timeout(BUSY_SECONDS):
+        while left():
+            await asyncio.sleep(0.05)
     assert await noticed(coming, lines) == LinkEnd("gone", by_remote=True)
     assert left() == []
 

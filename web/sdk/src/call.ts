@@ -7,7 +7,7 @@
 
 import type { Carrier } from "./carrier.js";
 import { Connection, type Kind } from "./connection.js";
-import type { Change, Listener } from "./database.js";
+import type { Change } from "./database.js";
 import { isComplete } from "./descriptions.js";
 import {
   AnsweredElsewhere,
@@ -19,6 +19,7 @@ import {
   Rejected,
 } from "./errors.js";
 import { Link, type LinkEnd, type Side } from "./link.js";
+import type { Listener } from "./listener.js";
 import { mendOneOff } from "./mending.js";
 import { NEXT_STATES, offererStep, UNREACHABLE_SECONDS, type CallState } from "./negotiation.js";
 import type { Mode } from "./repair.js";

@@ -111,6 +111,8 @@ export class Client {
    * @throws WrongPassphrase if it is not the room's.
    */
   async look(name: string = DEFAULT_ROOM, passphrase?: string): Promise<RoomView> {
+    // Who looks may well go in.
+    import("./room.js").catch(() => undefined);
     const [{ look }, session] = await Promise.all([
       import("./looking.js"),
       this.join({ room: name }),

@@ -1,4 +1,10 @@
-/** Firestore as one user: reads, writes, listening, and what they cost. */
+/**
+ * Firestore as one user: reads, writes, listening, and what they cost.
+ *
+ * Reads and writes are requests of their own, one round trip each, also for a page that has just
+ * been loaded; the streams by which the Firebase SDK listens take several to open, and are opened
+ * beside.
+ */
 
 import type { FirebaseApp } from "firebase/app";
 import {
@@ -6,27 +12,33 @@ import {
   collection,
   connectFirestoreEmulator,
   doc,
-  getDocFromServer,
-  getDocsFromServer,
+  getDoc,
+  getDocs,
   getFirestore,
-  onSnapshot,
   query,
   serverTimestamp,
+  setLogLevel,
   terminate,
   Timestamp,
   where,
   writeBatch,
   type Firestore,
-  type Query,
-  type QueryDocumentSnapshot,
-} from "firebase/firestore";
+} from "firebase/firestore/lite";
 
 import type { Config } from "./config.js";
-import { DatabaseUnreachable, FireRTCError, PermissionDenied } from "./errors.js";
-import { deferred, within, type Deferred } from "./waiting.js";
+import { DatabaseUnreachable, type FireRTCError } from "./errors.js";
+import { Listener } from "./listener.js";
+import type { Listening } from "./listening.js";
+import { isPassing, translate } from "./refusals.js";
+import { sleep, within } from "./waiting.js";
 
-/** How long a request may take; the Firebase SDK repeats it meanwhile. */
+/** How long a request may take; it is repeated meanwhile. */
 const PATIENCE_SECONDS = 25;
+/** After these it is asked again, the last one over and over. */
+const AGAIN_SECONDS = [0.1, 0.25, 0.5, 1] as const;
+
+// What is refused is told by an error, not on the console.
+setLogLevel("silent");
 
 /** The fields of a document. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -59,6 +71,13 @@ export interface Where {
   readonly value?: string;
 }
 
+/** Where the database is. @internal */
+export interface Place {
+  /** Its name. */
+  readonly database: string;
+  readonly emulator: readonly [host: string, port: number] | null;
+}
+
 /** What has changed among the documents of a {@link Where}; the first holds them all. */
 export interface Snapshot {
   /** Fields by path. */
@@ -88,16 +107,22 @@ export class Database {
   readonly #rest: string;
   readonly #listeners = new Set<Listener>();
   readonly #watches = new Set<() => void>();
+  readonly #listening: Promise<Listening>;
+  /** The last commit that touches a path: what is written in order happens in order. */
+  readonly #committing = new Map<string, Promise<unknown>>();
 
   constructor(app: FirebaseApp, config: Config) {
     const database = config.database ?? "(default)";
+    const { firestoreEmulator } = config;
+    const [host = "", port = ""] = firestoreEmulator?.split(":") ?? [];
+    const place: Place = { database, emulator: firestoreEmulator ? [host, Number(port)] : null };
     this.#firestore = getFirestore(app, database);
-    const emulator = config.firestoreEmulator;
-    if (emulator) {
-      const [host = "", port = ""] = emulator.split(":");
-      connectFirestoreEmulator(this.#firestore, host, Number(port));
-    }
-    const origin = emulator ? `http://${emulator}` : "https://firestore.googleapis.com";
+    if (place.emulator) connectFirestoreEmulator(this.#firestore, ...place.emulator);
+    this.#listening = import("./listening.js").then(({ Listening }) => new Listening(app, place));
+    this.#listening.catch(() => undefined); // told to who listens
+    const origin = firestoreEmulator
+      ? `http://${firestoreEmulator}`
+      : "https://firestore.googleapis.com";
     this.#rest = `${origin}/v1/projects/${config.project}/databases/${database}/documents`;
   }
 
@@ -111,31 +136,39 @@ export class Database {
    */
   async get(path: string, signal?: AbortSignal): Promise<Fields | null> {
     this.operations.reads++;
-    const snapshot = await this.#wait(
-      `read ${path}`,
-      getDocFromServer(doc(this.#firestore, path)),
-      signal,
-    );
-    return snapshot.data() ?? null;
+    const read = (): Promise<{ data: () => Fields | undefined }> =>
+      getDoc(doc(this.#firestore, path));
+    return (await this.#ask(`read ${path}`, read, signal)).data() ?? null;
   }
 
   /**
-   * Write all of these or none.
+   * Write all of these or none. Writes to the same document happen in the order they are asked for.
    *
    * @throws PermissionDenied if the rules refuse any of them.
    * @throws DatabaseUnreachable after 25 s without an answer. A write may happen all the same.
    */
   async commit(changes: readonly Change[], signal?: AbortSignal): Promise<void> {
-    const batch = writeBatch(this.#firestore);
-    for (const change of changes) {
-      const reference = doc(this.#firestore, change.path);
-      if (change.change === "delete") batch.delete(reference);
-      else if (change.change === "set") batch.set(reference, change.fields);
-      else batch.update(reference, change.fields);
-      this.operations[change.change === "delete" ? "deletes" : "writes"]++;
-    }
-    const paths = changes.map((change) => change.path).join(", ");
-    await this.#wait(`write ${paths}`, batch.commit(), signal);
+    for (const { change } of changes) this.operations[change === "delete" ? "deletes" : "writes"]++;
+    const paths = changes.map(({ path }) => path);
+    const before = paths.map((path) => this.#committing.get(path));
+    const write = async (): Promise<void> => {
+      await Promise.allSettled(before.filter((one) => one !== undefined));
+      const batch = writeBatch(this.#firestore);
+      for (const change of changes) {
+        const reference = doc(this.#firestore, change.path);
+        if (change.change === "delete") batch.delete(reference);
+        else if (change.change === "set") batch.set(reference, change.fields);
+        else batch.update(reference, change.fields);
+      }
+      await batch.commit();
+    };
+    const done = this.#ask(`write ${paths.join(", ")}`, write, signal);
+    for (const path of paths) this.#committing.set(path, done);
+    await done.finally(() => {
+      for (const path of paths) {
+        if (this.#committing.get(path) === done) this.#committing.delete(path);
+      }
+    });
   }
 
   /**
@@ -146,19 +179,16 @@ export class Database {
    * @throws DatabaseUnreachable after 25 s without an answer.
    */
   async query(asked: Where, signal?: AbortSignal): Promise<ReadonlyMap<string, Fields>> {
-    const found = await this.#wait(
-      `list ${asked.collection}`,
-      getDocsFromServer(this.#query(asked)),
-      signal,
-    );
-    this.operations.reads += Math.max(1, found.size);
-    return new Map(found.docs.map((document) => [document.ref.path, document.data()]));
+    const place = collection(this.#firestore, asked.collection);
+    const wanted =
+      asked.field === undefined ? place : query(place, where(asked.field, "==", asked.value));
+    const { docs } = await this.#ask(`list ${asked.collection}`, () => getDocs(wanted), signal);
+    this.operations.reads += Math.max(1, docs.length);
+    return new Map(docs.map((document) => [document.ref.path, document.data()]));
   }
 
   /**
    * Listen to the documents that are there, and what becomes of them.
-   *
-   * What we write ourselves is told once the server has it.
    *
    * @returns a function that ends it.
    */
@@ -168,51 +198,23 @@ export class Database {
     failed: (error: FireRTCError) => void,
   ): () => void {
     this.operations.reads++;
-    let first = true;
-    let stop = (): void => undefined;
-    const end = (): void => {
-      this.#watches.delete(end);
-      stop();
+    const see = (snapshot: Snapshot, reads: number): void => {
+      this.operations.reads += reads;
+      told(snapshot);
     };
-    this.#watches.add(end);
-    stop = onSnapshot(
-      this.#query(asked),
-      { includeMetadataChanges: true },
-      (snapshot) => {
-        // Without the network the local cache is asked, which doesn't know.
-        if (first && snapshot.metadata.fromCache) return;
-        const changed = new Map<string, Fields>();
-        const removed: string[] = [];
-        const take = (document: QueryDocumentSnapshot): void => {
-          if (document.metadata.hasPendingWrites) return;
-          changed.set(document.ref.path, document.data());
-        };
-        // Changes count from the last snapshot, which may be one of the cache that was passed over.
-        if (first) snapshot.docs.forEach(take);
-        else {
-          for (const { type, doc: document } of snapshot.docChanges({
-            includeMetadataChanges: true,
-          })) {
-            if (type === "removed") removed.push(document.ref.path);
-            else take(document);
-          }
-        }
-        this.operations.reads += first ? Math.max(0, changed.size - 1) : changed.size;
-        if (!first && changed.size + removed.length === 0) return;
-        first = false;
-        told({ changed, removed });
-      },
+    const end = this.#listen(
+      `listen to ${asked.collection}`,
+      (listening, fail) => listening.documents(asked, see, fail),
       (error) => {
-        end();
-        failed(translate(`listen to ${asked.collection}`, error));
+        this.#watches.delete(end);
+        failed(error);
       },
     );
-    return end;
-  }
-
-  #query(asked: Where): Query {
-    const place = collection(this.#firestore, asked.collection);
-    return asked.field === undefined ? place : query(place, where(asked.field, "==", asked.value));
+    this.#watches.add(end);
+    return () => {
+      this.#watches.delete(end);
+      end();
+    };
   }
 
   /** Listen to a document; close the listener when done. */
@@ -223,21 +225,43 @@ export class Database {
     });
     this.#listeners.add(listener);
     let first = true;
-    const stop = onSnapshot(
-      doc(this.#firestore, path),
-      (snapshot) => {
-        // Without the network the local cache is asked, which doesn't know.
-        if (snapshot.metadata.fromCache && !snapshot.exists()) return;
-        if (!snapshot.metadata.hasPendingWrites && !first) this.operations.reads++;
-        first = false;
-        listener.deliver(snapshot.data() ?? null);
-      },
-      (error) => {
-        listener.fail(translate(`listen to ${path}`, error));
-      },
+    const see = (fields: Fields | null): void => {
+      if (!first) this.operations.reads++;
+      first = false;
+      listener.deliver(fields);
+    };
+    listener.stopWith(
+      this.#listen(
+        `listen to ${path}`,
+        (listening, fail) => listening.document(path, see, fail),
+        (error) => {
+          listener.fail(error);
+        },
+      ),
     );
-    listener.stopWith(stop);
     return listener;
+  }
+
+  /** Begin once there is what listens; returns what ends it. */
+  #listen(
+    what: string,
+    begin: (listening: Listening, fail: (error: unknown) => void) => () => void,
+    failed: (error: FireRTCError) => void,
+  ): () => void {
+    let stop: (() => void) | null = null;
+    let ended = false;
+    const fail = (error: unknown): void => {
+      if (ended) return;
+      ended = true;
+      failed(translate(what, error));
+    };
+    this.#listening.then((listening) => {
+      if (!ended) stop = begin(listening, fail);
+    }, fail);
+    return () => {
+      ended = true;
+      stop?.();
+    };
   }
 
   /**
@@ -259,95 +283,35 @@ export class Database {
   async close(): Promise<void> {
     for (const listener of [...this.#listeners]) listener.close();
     for (const end of [...this.#watches]) end();
+    this.#watches.clear();
+    const listening = await this.#listening.catch(() => null);
+    await listening?.close();
     await terminate(this.#firestore);
   }
 
-  async #wait<T>(what: string, request: Promise<T>, signal?: AbortSignal): Promise<T> {
+  /** Ask until there is an answer, or the patience is over. */
+  async #ask<T>(what: string, request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const late = (): Error =>
       new DatabaseUnreachable(`Could not ${what}: Firestore does not answer. Check the network.`);
+    let over = false;
+    const isOver = (): boolean => over;
+    const insist = async (): Promise<T> => {
+      for (let times = 0; ; times++) {
+        try {
+          return await request();
+        } catch (error) {
+          if (isOver() || !isPassing(error)) throw error;
+          await sleep(AGAIN_SECONDS[Math.min(times, AGAIN_SECONDS.length - 1)] ?? 1);
+          if (isOver()) throw error;
+        }
+      }
+    };
     try {
-      return await within(request, PATIENCE_SECONDS, late, signal);
+      return await within(insist(), PATIENCE_SECONDS, late, signal);
     } catch (error) {
       throw translate(what, error);
+    } finally {
+      over = true;
     }
   }
-}
-
-/** The states of one document as they come; those that nobody has asked for in time are skipped. */
-export class Listener {
-  #latest: { fields: Fields | null } | null = null;
-  #error: Error | null = null;
-  #waiting: Deferred<Fields | null> | null = null;
-  #stop: (() => void) | null = null;
-  #closed = false;
-
-  constructor(private readonly onClose: (self: Listener) => void) {}
-
-  /** The next state; null: there is no such document (any more). */
-  async next(): Promise<Fields | null> {
-    if (this.#error) throw this.#error;
-    if (this.#latest) {
-      const { fields } = this.#latest;
-      this.#latest = null;
-      return fields;
-    }
-    this.#waiting ??= deferred();
-    return await this.#waiting.promise;
-  }
-
-  /** End it; who still waits is told that the session ended. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#stop?.();
-    this.onClose(this);
-    this.fail(new DatabaseUnreachable("The listener was closed."));
-  }
-
-  /** @internal */
-  stopWith(stop: () => void): void {
-    this.#stop = stop;
-    if (this.#closed) stop();
-  }
-
-  /** @internal */
-  deliver(fields: Fields | null): void {
-    if (this.#waiting) {
-      this.#waiting.resolve(fields);
-      this.#waiting = null;
-    } else {
-      this.#latest = { fields };
-    }
-  }
-
-  /** @internal */
-  fail(error: Error): void {
-    this.#error = error;
-    this.#waiting?.reject(error);
-    this.#waiting = null;
-  }
-}
-
-const REFUSED = new Set([
-  "permission-denied",
-  "already-exists",
-  "not-found",
-  "failed-precondition",
-  "unauthenticated",
-]);
-const SILENT = new Set(["unavailable", "deadline-exceeded", "internal", "aborted", "cancelled"]);
-
-function translate(what: string, error: unknown): FireRTCError {
-  if (error instanceof FireRTCError) return error;
-  const { code, message } = error as { code?: string; message?: string };
-  const word = (code ?? "").replace("firestore/", "");
-  if (REFUSED.has(word)) {
-    return new PermissionDenied(`Could not ${what}: the security rules refuse it.`);
-  }
-  if (SILENT.has(word)) {
-    return new DatabaseUnreachable(
-      `Could not ${what}: Firestore does not answer (${word}). Check the network.`,
-    );
-  }
-  return new FireRTCError(`Could not ${what}: ${message ?? String(error)}`);
 }

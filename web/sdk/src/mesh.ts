@@ -65,6 +65,8 @@ export class Mesh {
   #standingAttempt = -1;
   #answering: Promise<Answer | null>[] = [];
   #answered: Answer[] = [];
+  /** Whether what we came in with is written, and followed. */
+  #inside = false;
   #closed = false;
 
   /** @param media asked for what to carry, once for each connection. */
@@ -100,15 +102,21 @@ export class Mesh {
     }
   }
 
+  /** Wait until the answers are made. */
+  async answered(): Promise<void> {
+    await Promise.all(this.#answering);
+  }
+
   /**
    * The writes that a newcomer adds to its presence: its answers to those who are there, or its
    * standing offer if nobody waits; else that one follows when the links are open.
+   *
+   * @param known whether it is known who is there.
    */
-  async prepare(): Promise<Change[]> {
+  async prepare(known: boolean): Promise<Change[]> {
     for (const answer of await Promise.all(this.#answering.splice(0))) {
       if (!answer) continue;
-      const sender = this.room.peers.get(answer.offer.from);
-      if (sender?.session === answer.offer.fromSession) this.#answered.push(answer);
+      if (!known || this.#isThere(answer)) this.#answered.push(answer);
       // A ghost's: its peer document is gone.
       else await answer.call.close("failed");
     }
@@ -116,6 +124,10 @@ export class Mesh {
     const first = this.#answered.slice(0, ANSWERS_AT_ONCE);
     for (const answer of first) answer.written = true;
     return first.map(({ change }) => change);
+  }
+
+  #isThere({ offer }: Answer): boolean {
+    return this.room.peers.get(offer.from)?.session === offer.fromSession;
   }
 
   /** Give up the answers that were refused; what remains to be written with the presence. */
@@ -126,11 +138,17 @@ export class Mesh {
     return await this.#prepareStanding();
   }
 
-  /** What was prepared is in the database: follow it. */
+  /** What was prepared is in the database, and it is known who is there: follow it, and connect to whom it leaves out. */
   written(): void {
+    this.#inside = true;
     if (this.#standing) this.#keepStanding(this.#standing);
     else this.#aside(this.#placeStanding());
-    for (const answer of this.#answered.splice(0)) this.#make(answer.offer.from, answer);
+    for (const answer of this.#answered.splice(0)) {
+      if (this.#isThere(answer)) this.#make(answer.offer.from, answer);
+      else this.#aside(answer.call.close("failed"));
+    }
+    // Who is listening may have been told of us before we were told that it is written.
+    for (const peer of this.room.peers.values()) if (!peer.isSelf) this.see(peer);
   }
 
   // The standing offer.
@@ -194,7 +212,8 @@ export class Mesh {
   /** A peer is there: if it falls to us, connect to it. */
   see(peer: Peer): void {
     const mine = this.room.peers.get(this.room.session.peer);
-    if (!mine || this.links.has(peer.id) || this.#making.has(peer.id)) return;
+    if (!this.#inside || !mine) return;
+    if (this.links.has(peer.id) || this.#making.has(peer.id)) return;
     if (this.#givenUp.get(peer.id) === peer) return;
     this.#givenUp.delete(peer.id);
     const presence = ({ id, joinedAt }: Peer): { peer: string; joinedAt: number } => ({

@@ -98,18 +98,23 @@ export class Room extends Stay {
     const first = this.#watch();
     const late = (): Error =>
       new DatabaseUnreachable("The room does not answer. Check the network.");
-    const [fields, peers, offers, seal] = await within(
-      Promise.all([database.get(this.path), first, this.#standingOffers(), sealing]),
+    const answering = Promise.all([this.#standingOffers(), sealing]).then(([offers, seal]) => {
+      this.seal = seal;
+      this.mesh?.found(offers);
+    });
+    const [fields] = await within(
+      Promise.all([database.get(this.path), answering]),
       PATIENCE_SECONDS,
       late,
       options.signal,
     );
-    this.seal = seal;
-    if (fields) this.read(fields, seal);
-    if (peers instanceof FireRTCError) throw peers;
-    this.mesh?.found(offers);
-    await this.seePeers(peers);
-    const changes = await this.#changes(fields, media);
+    if (fields) this.read(fields, this.seal);
+    // Listening takes longer to begin than reading: who is in need not be known to come in.
+    if (this.mesh) await this.mesh.answered();
+    const known = await Promise.race([first, Promise.resolve(null)]);
+    if (known instanceof FireRTCError) throw known;
+    if (known) await this.seeing;
+    const changes = await this.#changes(fields, media, known !== null);
     this.written = true;
     try {
       await database.commit(changes, options.signal);
@@ -117,6 +122,9 @@ export class Room extends Stay {
       if (!(error instanceof PermissionDenied)) throw error;
       await this.#comeInAgain(error);
     }
+    const peers = await within(first, PATIENCE_SECONDS, late, options.signal);
+    if (peers instanceof FireRTCError) throw peers;
+    await this.seeing;
     this.mesh?.written();
     this.settle();
   }
@@ -125,6 +133,9 @@ export class Room extends Stay {
   async #watch(): Promise<Snapshot | FireRTCError> {
     const { database, peer } = this.session;
     const first = deferred<Snapshot | FireRTCError>();
+    this.seeing = first.promise.then(async (peers) => {
+      if (!(peers instanceof FireRTCError)) await this.seePeers(peers);
+    });
     this.ends.push(
       database.watch(
         { collection: this.peersPath },
@@ -163,7 +174,7 @@ export class Room extends Stay {
     }
   }
 
-  async #changes(fields: Fields | null, media: () => Media): Promise<Change[]> {
+  async #changes(fields: Fields | null, media: () => Media, known: boolean): Promise<Change[]> {
     const card = await this.presence.card(this.role(fields));
     const changes: Change[] = [{ change: "set", path: this.presence.path, fields: card }];
     if (!fields) changes.unshift({ change: "set", path: this.path, fields: this.#fields() });
@@ -172,7 +183,7 @@ export class Room extends Stay {
         this.mesh = new Mesh(this, media);
         this.mesh.found(await this.#standingOffers());
       }
-      changes.push(...(await this.mesh.prepare()));
+      changes.push(...(await this.mesh.prepare(known)));
     } else if (this.mesh) {
       await this.mesh.close();
       this.mesh = null;

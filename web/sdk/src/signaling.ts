@@ -6,14 +6,7 @@
  * other side could not have written.
  */
 
-import {
-  append,
-  SERVER_TIME,
-  timestamp,
-  type Change,
-  type Fields,
-  type Listener,
-} from "./database.js";
+import { append, SERVER_TIME, timestamp, type Change, type Fields } from "./database.js";
 import {
   AnsweredElsewhere,
   CodeUnknown,
@@ -22,6 +15,7 @@ import {
   PermissionDenied,
   SealBroken,
 } from "./errors.js";
+import type { Listener } from "./listener.js";
 import { answerOutcome } from "./negotiation.js";
 import {
   ANYONE,

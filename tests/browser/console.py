@@ -1,0 +1,19 @@
+"""What a page says on the browser's console."""
+
+from __future__ import annotations
+
+from playwright.sync_api import ConsoleMessage
+
+
+def complaint(message: ConsoleMessage) -> list[str]:
+    """The error or the warning that this is; nothing for any other message.
+
+    The browser itself notes every request that is refused. One kind is no fault: a write that comes
+    too late, such as a candidate for a call that stands already.
+    """
+    if message.type not in ("error", "warning"):
+        return []
+    address = message.location["url"].split("?")[0]
+    if "403" in message.text and address.endswith("/documents:commit"):
+        return []
+    return [f"{message.type}: {message.text} ({address})"]
