@@ -469,8 +469,8 @@ class Connection:
             # aiortc stops it first, then the transport below: what happens in between, a handshake
             # that ends or a timer that is due, sets timers again, which would fail later.
             await sctp.stop()
-            # aioice that finds its path in the very moment it is closed goes on checking consent for
-            # half a minute: closed again, it stops.
+            # aioice that finds its path in the very moment it is closed goes on checking consent
+            # for half a minute: closed again, it stops.
             await sctp.transport.transport._connection.close()
 
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from firertc.suite import LocalSuite, Seeds
 
 from .conftest import Run
+from .console import complaint
 from .screen import STEP_MILLISECONDS
 
 GONE_MILLISECONDS = 6_000
