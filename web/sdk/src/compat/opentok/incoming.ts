@@ -14,10 +14,12 @@ export class Incoming {
   #granted: Granted = { audio: null, video: null };
   #asking: Promise<void> = Promise.resolve();
   #arrivals: (() => void)[] = [];
+  #ended = false;
 
   constructor(
     readonly stream: Stream,
-    private readonly link: Link,
+    /** What it comes on. */
+    readonly link: Link,
   ) {}
 
   /** Ask for what the subscribers want, and wait until it is there. */
@@ -56,7 +58,7 @@ export class Incoming {
     } finally {
       clearTimeout(timer);
     }
-    if (this.link.state === "closed") {
+    if (this.#over) {
       throw new OTError("OT_UNABLE_TO_SUBSCRIBE", "The stream has ended.");
     }
   }
@@ -65,7 +67,17 @@ export class Incoming {
     const received = this.link.connection.received();
     const { audio, video } = this.#granted;
     const missing = [audio, video].some((section) => section !== null && !received.has(section));
-    return !missing || this.link.state === "closed";
+    return !missing || this.#over;
+  }
+
+  get #over(): boolean {
+    return this.#ended || this.link.state === "closed";
+  }
+
+  /** The stream is no more: whoever waits for it hears that. */
+  end(): void {
+    this.#ended = true;
+    this.carry();
   }
 
   /** Give the subscribers the tracks that have come. */

@@ -8,6 +8,13 @@ import type { Outgoing } from "./outgoing.js";
 import type { Publisher } from "./publisher.js";
 import type { Said, Stream } from "./stream.js";
 
+/** What comes of it here. */
+export interface ModerationTold {
+  muteForced(active: boolean): void;
+  /** Somebody is about to be put out. */
+  disconnecting(connectionId: string): void;
+}
+
 /** Moderation in one session: asked for here, or of us. */
 export class Moderation {
   /** Whether all are to be silent, but these streams. */
@@ -16,7 +23,7 @@ export class Moderation {
   constructor(
     private readonly entered: Entered,
     private readonly outgoing: Outgoing,
-    private readonly muteForced: (active: boolean) => void,
+    private readonly told: ModerationTold,
   ) {}
 
   #require(name: ErrorName): void {
@@ -33,6 +40,7 @@ export class Moderation {
     }
     const said: Said = { opentok: "disconnecting", connection: connectionId };
     room.send(said);
+    this.told.disconnecting(connectionId);
     await room.remove(connectionId, "forceDisconnected");
   }
 
@@ -105,7 +113,7 @@ export class Moderation {
       this.outgoing.publishers.get(what.stream)?.host?.stop("forceUnpublished");
     } else if (what.opentok === "unmute") {
       this.#muting = null;
-      this.muteForced(false);
+      this.told.muteForced(false);
     } else if (what.opentok === "mute") {
       if (what.stream === null) {
         this.#muting = { except: what.except, byUs: false };
@@ -113,7 +121,7 @@ export class Moderation {
       } else {
         this.outgoing.publishers.get(what.stream)?.forceMute();
       }
-      this.muteForced(true);
+      this.told.muteForced(true);
     }
   }
 

@@ -52,8 +52,7 @@ export class Remotes {
       if (/^(gone|failed)$/.test(end.reason) && !this.#reasons.has(link.remote)) {
         this.#reasons.set(link.remote, "networkDisconnected");
       }
-      this.#drop(link.remote, this.#reason(link.remote));
-      for (const incoming of this.incoming.values()) incoming.carry();
+      this.#drop(link.remote, this.#reason(link.remote), link);
     });
     room.on("track", ({ peer }) => {
       this.#carry(peer);
@@ -95,8 +94,13 @@ export class Remotes {
       const streams = role === "subscriber" ? [] : what.streams;
       this.#compare(link, streams, what.reason ?? "clientDisconnected");
     } else if (what?.opentok === "disconnecting" && role === "moderator") {
-      this.#reasons.set(what.connection, "forceDisconnected");
+      this.expect(what.connection, "forceDisconnected");
     }
+  }
+
+  /** Know why somebody will be gone. */
+  expect(connectionId: string, reason: string): void {
+    if (this.connections.has(connectionId)) this.#reasons.set(connectionId, reason);
   }
 
   /** What a peer publishes now. */
@@ -106,6 +110,10 @@ export class Remotes {
     this.#streams.set(remote, owned);
     for (const id of [...owned]) {
       if (!cards.some((card) => card.id === id)) this.#destroy(remote, id, reason);
+      // It came on a link that is no more, and comes on this one.
+      else if (this.incoming.get(id)?.link !== link) {
+        this.#destroy(remote, id, "networkDisconnected");
+      }
     }
     for (const card of cards) {
       const known = this.incoming.get(card.id);
@@ -149,14 +157,20 @@ export class Remotes {
     this.told.connectionDestroyed(connection, reason);
   }
 
-  #drop(peer: string, reason: string): void {
-    for (const id of [...(this.#streams.get(peer) ?? [])]) this.#destroy(peer, id, reason);
+  /** Its streams are gone: all, or those that came on one link. */
+  #drop(peer: string, reason: string, link?: Link): void {
+    for (const id of [...(this.#streams.get(peer) ?? [])]) {
+      if (link && this.incoming.get(id)?.link !== link) continue;
+      this.#destroy(peer, id, reason);
+    }
   }
 
   #destroy(peer: string, id: string, reason: string): void {
     this.#streams.get(peer)?.delete(id);
     const incoming = this.incoming.get(id);
     this.incoming.delete(id);
-    if (incoming) this.told.streamDestroyed(incoming, reason);
+    if (!incoming) return;
+    incoming.end();
+    this.told.streamDestroyed(incoming, reason);
   }
 }
