@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -35,7 +36,7 @@ wrong_clocks = pytest.mark.parametrize("hours", [-2, 2])
 async def joining(config: Config) -> AsyncIterator[Join]:
     async with AsyncExitStack() as stack:
 
-        async def open_session(hours: float, **options: str) -> Session:
+        async def open_session(hours: float, **options: Any) -> Session:
             session = await join(config, wall=lambda: time.time() + hours * 3600, **options)
             return await stack.enter_async_context(session)
 
