@@ -32,6 +32,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 600,
-    rollupOptions: { input: ["call.html", "chat.html", "conference.html", "console.html"].map(at) },
+    rollupOptions: {
+      input: ["call.html", "chat.html", "conference.html", "console.html", "files.html"].map(at),
+    },
   },
 });

@@ -100,7 +100,11 @@ class Screen:
             self.event("waiting", None, code=code)
             return
         self._coded = True
-        url = f"{self.config.page_url.rstrip('/')}#{code}" if self.config.page_url else ""
+        page = self.config.page_url.rstrip("/")
+        if command == "receive":
+            # Beside the call page, which is what is set.
+            page = page.removesuffix("/call") + "/files" if page.endswith("/call") else ""
+        url = f"{page}#{code}" if page else ""
         self.event("code", None, code=code, url=url)
         if self.as_json:
             return

@@ -15,7 +15,7 @@ import { lastName, NAMELESS, passphraseOfAddress, roomOfAddress } from "../share
 import { goingOn, rememberGoingOn } from "../shared/reloading.js";
 import { Lobby, type Place } from "./lobby.js";
 import { showNumbers } from "./numbers.js";
-import { drawQr } from "./qr.js";
+import { drawQr } from "../shared/qr.js";
 import {
   addMessage,
   drawing,
