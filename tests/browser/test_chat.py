@@ -114,6 +114,45 @@ def test_text_stays_text(chat: OpenChat) -> None:
     assert ada.title() != "broken"
 
 
+def drop(page: Page, name: str, content: str) -> None:
+    """Drop a file onto the page."""
+    expect(page.locator("#people")).not_to_contain_text("connecting…")
+    data = page.evaluate_handle(
+        """([name, content]) => {
+          const data = new DataTransfer();
+          data.items.add(new File([content], name));
+          return data;
+        }""",
+        [name, content],
+    )
+    page.dispatch_event("main", "drop", {"dataTransfer": data})
+
+
+def test_files_are_dropped(chat: OpenChat) -> None:
+    ada, grace, linus = chat("Ada"), chat("Grace"), chat("Linus")
+    for page in (ada, grace, linus):
+        expect(page.locator("#people li")).to_have_count(3)
+    name = "<b>plan.txt"
+    drop(ada, name, "what we do")
+    for page in (grace, linus):
+        expect(page.locator("#messages .transfer")).to_contain_text(f"Ada offers {name} (10 B)")
+    with grace.expect_download() as downloading:
+        grace.get_by_role("button", name=f"Accept {name}").click()
+    assert downloading.value.path().read_text() == "what we do"
+    linus.get_by_role("button", name=f"Decline {name}").click()
+    sent = ada.locator("#messages .transfer")
+    expect(sent).to_contain_text(f"You offer {name} (10 B)")
+    expect(sent).to_contain_text("Grace has it")
+    expect(sent).to_contain_text("Linus: declined")
+    # To one alone; who offered it goes.
+    ada.get_by_label("To", exact=True).select_option(label="Linus")
+    drop(ada, "secret.txt", "x")
+    expect(linus.locator("#messages .transfer")).to_have_count(2)
+    expect(grace.locator("#messages .transfer")).to_have_count(1)
+    ada.get_by_role("button", name="Leave").click()
+    expect(linus.locator("#messages .transfer").nth(1)).not_to_contain_text("Accept")
+
+
 def test_with_a_terminal(chat: OpenChat, firertc: Run, realm: Seeds, room: str) -> None:
     page = chat("Ada")
     python = firertc("room", "join", room, "--as", "robot", "--key", realm.key, "--chat")

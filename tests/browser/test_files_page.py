@@ -13,11 +13,27 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from firertc.suite import LocalSuite
 
 from .conftest import Run
+from .linking import linking_page
 from .screen import STEP_MILLISECONDS
+from .test_sdk import config
 
 EVIL_NAME = "<img src=x onerror=alert(1)>.bin"
 LARGE_BYTES = 24_000_000
-"""Several times what a page keeps at once."""
+
+PART_BYTES = 4 * 1024 * 1024
+"""What a page keeps at once."""
+WATCH = """addEventListener("DOMContentLoaded", globalThis.watch = () => {
+  const bar = document.querySelector("#bar");
+  new MutationObserver(() => {
+    globalThis.begun ||= bar.value;
+    if (bar.value > bar.max * globalThis.reloadAt) {
+      globalThis.reloadAt = Infinity;
+      location.reload();
+    }
+  }).observe(bar, {attributes: true});
+});
+if (document.readyState === "complete") watch();
+"""
 
 OpenFiles = Callable[[str], Page]
 
@@ -75,12 +91,10 @@ def offer(page: Page, *paths: Path) -> str:
     return code
 
 
-def take(page: Page, code: str) -> None:
-    """Enter a code, and accept what is offered."""
-    page.get_by_label("Code").fill(code)
+def come(page: Page, code: str) -> None:
+    """Enter a code, and see what is offered."""
+    page.get_by_role("textbox", name="Code").fill(code)
     page.get_by_role("button", name="Receive").click()
-    at(page, "question")
-    page.get_by_role("button", name="Accept").click()
 
 
 def test_page_to_page(files_page: OpenFiles, tmp_path: Path) -> None:
@@ -151,17 +165,14 @@ def test_declined_to_a_terminal(files_page: OpenFiles, firertc: Run, tmp_path: P
     write(tmp_path / "a", 10)
     python = firertc("send", str(tmp_path / "a"))
     page = files_page("")
-    page.get_by_label("Code").fill(python.wait_for("code")["code"])
-    page.get_by_role("button", name="Receive").click()
+    come(page, python.wait_for("code")["code"])
     at(page, "question")
     page.get_by_role("button", name="Decline").click()
     assert python.exit_code() == 4
 
 
 @pytest.mark.parametrize("sender", ["page", "terminal"])
-def test_a_reload_goes_on(
-    files_page: OpenFiles, firertc: Run, tmp_path: Path, sender: str
-) -> None:
+def test_a_reload_goes_on(files_page: OpenFiles, firertc: Run, tmp_path: Path, sender: str) -> None:
     hashed = write(tmp_path / "large.bin", LARGE_BYTES)
     receiver = files_page("")
     sending: Page | None = None
@@ -173,25 +184,44 @@ def test_a_reload_goes_on(
     receiver.goto(f"{receiver.url}#{code}")
     receiver.get_by_role("button", name="Receive").click()
     at(receiver, "question")
-    # Reload as soon as a third is there.
-    receiver.evaluate(
-        """least => new MutationObserver(() => {
-          const bar = document.querySelector("#bar");
-          if (bar.value >= least && !globalThis.done) {
-            globalThis.done = true;
-            location.reload();
-          }
-        }).observe(document.querySelector("#bar"), {attributes: true})""",
-        LARGE_BYTES / 3,
-    )
-    first: list[float] = []
+    # Reload as soon as half is there; afterwards note where it goes on.
+    receiver.add_init_script(WATCH)
+    receiver.evaluate(WATCH)
+    receiver.evaluate("globalThis.reloadAt = 0.5")
     with (
         receiver.expect_download(timeout=3 * STEP_MILLISECONDS) as downloading,
         receiver.expect_navigation(),
     ):
         receiver.get_by_role("button", name="Accept").click()
     assert sha256(downloading.value.path()) == hashed
-    assert first == []
     at(receiver, "ended")
+    assert receiver.evaluate("globalThis.begun") >= PART_BYTES
     if sending:
         at(sending, "ended")
+
+
+def test_a_path_that_leads_out_is_refused(
+    files_page: OpenFiles, browser: Browser, script: Path, suite: LocalSuite
+) -> None:
+    page = files_page("")
+    with linking_page(browser, script, suite) as evil:
+        code = evil.evaluate("config => wait('ann', config)", config(suite))
+        evil.evaluate(
+            """() => {
+              globalThis.answers = [];
+              const offer = async () => {
+                await sides.ann.answered;
+                const channel = await sides.ann.link.openChannel("firertc.files");
+                channel.on("message", (said) => answers.push(JSON.parse(said)));
+                const files = [{path: "../evil.sh", size: 3}];
+                await channel.send(JSON.stringify({t: "offer", transfer: "x", files}));
+              };
+              offer();
+              return null;
+            }"""
+        )
+        come(page, code)
+        expect(page.locator("#problem-text")).to_contain_text("leads out of the folder")
+        at(page, "start")
+        evil.wait_for_function("answers.length > 0")
+        assert evil.evaluate("answers") == [{"t": "cancel", "reason": "failed"}]

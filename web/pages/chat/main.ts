@@ -1,8 +1,10 @@
 /** The chat page: people in a room, and what they say to all or to one. */
 
 import { Client, InsecureContext, type Peer, type Room } from "firertc";
+import type { Source } from "firertc/files";
 
 import { findProject } from "../project.js";
+import { chosen, onDrop } from "../shared/files.js";
 import {
   addressOf,
   lastName,
@@ -25,6 +27,7 @@ import {
   showProblem,
 } from "../shared/screen.js";
 import { INSECURE, problemText } from "../shared/words.js";
+import { Offers } from "./offers.js";
 
 /** What is said, on a link. */
 interface Said {
@@ -39,6 +42,8 @@ interface Stay {
   readonly abort: AbortController;
   readonly name: string;
   room: Room | null;
+  /** Files that are offered, from here and to here. */
+  readonly offers: Offers;
 }
 
 let current: Stay | null = null;
@@ -51,7 +56,13 @@ async function join(): Promise<void> {
     if (!isSecureContext) throw new InsecureContext(INSECURE);
     const name = element("name", "input").value.trim() || NAMELESS;
     rememberName(name);
-    stay = { client: new Client(await findProject()), abort, name, room: null };
+    stay = {
+      client: new Client(await findProject()),
+      abort,
+      name,
+      room: null,
+      offers: new Offers(),
+    };
     current = stay;
     show("connecting");
     say("Joining…");
@@ -64,6 +75,7 @@ async function join(): Promise<void> {
     say("");
   } finally {
     if (current === stay) current = null;
+    stay?.offers.end();
     await stay?.client.close();
   }
 }
@@ -84,7 +96,7 @@ async function enter(stay: Stay): Promise<void> {
     media: () => ({ receiving: [] }),
     signal: stay.abort.signal,
     onRoom: (made) => {
-      wireRoom(made, leave);
+      wireRoom(made, stay.offers, leave);
     },
     ...(passphrase && { passphrase }),
     ...(resume && { resume }),
@@ -104,7 +116,7 @@ async function enter(stay: Stay): Promise<void> {
   show("ended");
 }
 
-function wireRoom(room: Room, over: (why: string) => void): void {
+function wireRoom(room: Room, offers: Offers, over: (why: string) => void): void {
   const update = (): void => {
     showPeople(room);
   };
@@ -123,6 +135,10 @@ function wireRoom(room: Room, over: (why: string) => void): void {
   room.on("message", ({ peer, body }) => {
     const from = room.peers.get(peer);
     hear(from ? nameOf(from) : NAMELESS, body);
+  });
+  room.on("channel", ({ peer, channel }) => {
+    const from = room.peers.get(peer);
+    offers.take(from ? nameOf(from) : NAMELESS, channel);
   });
   room.on("removed", (reason) => {
     over(`You were put out of the room${reason && `: ${reason}`}.`);
@@ -181,6 +197,27 @@ function sendLine(): void {
   input.value = "";
 }
 
+/** Offer files to everybody, or to the one who is chosen. */
+function offerFiles(sources: readonly Source[]): void {
+  const room = current?.room;
+  if (!room || sources.length === 0) return;
+  const to = element("to", "select").value;
+  const people = (to ? [to] : room.others).flatMap((id) => {
+    const [link, peer] = [room.link(id), room.peers.get(id)];
+    return link?.state === "open" ? [{ link, name: peer ? nameOf(peer) : NAMELESS }] : [];
+  });
+  if (people.length === 0) {
+    say("Nobody is connected yet: nothing was offered.");
+    return;
+  }
+  try {
+    current?.offers.make(people, sources);
+    say("");
+  } catch (error) {
+    say(problemText(error));
+  }
+}
+
 function wire(): void {
   element("room", "input").value = roomOfAddress();
   element("name", "input").value = lastName();
@@ -193,6 +230,13 @@ function wire(): void {
     event.preventDefault();
     sendLine();
   });
+  onClick("choose", () => {
+    element("files", "input").click();
+  });
+  element("files", "input").addEventListener("change", () => {
+    offerFiles(chosen(element("files", "input")));
+  });
+  onDrop(element("page", "main"), offerFiles);
   for (const id of ["give-up", "leave"]) onClick(id, () => current?.abort.abort());
   onClick("again", () => {
     show("start");

@@ -88,7 +88,8 @@ export function addNotice(text: string): void {
   addLine("notice", text);
 }
 
-function addLine(kind: string, ...content: (Node | string)[]): void {
+/** Add a line of any content to the messages. */
+export function addLine(kind: string, ...content: (Node | string)[]): HTMLLIElement {
   const line = document.createElement("li");
   line.className = kind;
   line.append(...content);
@@ -97,6 +98,7 @@ function addLine(kind: string, ...content: (Node | string)[]): void {
   list.append(line);
   // Who reads what was said before is left there.
   if (kind === "you" || atEnd) list.scrollTop = list.scrollHeight;
+  return line;
 }
 
 /** Say on a switch whether its kind is on. */

@@ -129,8 +129,10 @@ export class BrowserSink implements Sink {
       return "hash";
     }
     const { path, modified } = this.#entry(index);
+    // Without a type a browser looks into it, and gives it an ending of its own.
+    const content = new Blob(this.#kept, { type: "application/octet-stream" });
     try {
-      await this.onFile({ index, path, modified, content: new Blob(this.#kept) });
+      await this.onFile({ index, path, modified, content });
     } catch (error) {
       throw full(error) ?? error;
     }
