@@ -91,6 +91,10 @@ class Ring:
         """
         return await asyncio.shield(self._stopped)
 
+    def is_of(self, call: CallFields) -> bool:
+        """Whether a document at its path is still this ring."""
+        return call.sender_session == self._call.sender_session
+
     def update(self, call: CallFields | None) -> None:
         """What the document says now; None: it is gone."""
         step = callee_step(call, self._room.session.peer)

@@ -272,7 +272,8 @@ class Stay(Membership):
                 call = schema.read_call(path, snapshot.documents[path])
             except DocumentMalformed:
                 continue
-            if path in self._rings and self._rings[path].ringing:
+            # Candidates may come behind an answer that is still being made: that is no other ring.
+            if path in self._rings and self._rings[path].is_of(call):
                 self._rings[path].update(call)
             elif call.kind == "ring" and self._fresh(call):
                 self._ring(call)

@@ -31,6 +31,8 @@ export interface RingOptions extends CallOptions {
 export class Ring {
   /** Peer id of who calls. */
   readonly caller: string;
+  /** What the caller said with it. */
+  metadata: unknown = null;
   readonly #stopped = deferred<string>();
   readonly #expiry: ReturnType<typeof setTimeout>;
 
@@ -39,8 +41,6 @@ export class Ring {
     private readonly room: Membership,
     private readonly document: CallDocument,
     private readonly call: CallFields,
-    /** What the caller said with it. */
-    readonly metadata: unknown,
   ) {
     this.caller = call.from;
     // A caller that dies without a word deletes nothing: its lease ends the ringing.
@@ -50,17 +50,19 @@ export class Ring {
     }, lease * 1000);
   }
 
-  /** Make the ring of a call, once its words are opened. @internal */
-  static async of(room: Membership, call: CallFields): Promise<Ring> {
-    const document = new CallDocument(room.session, call.path, room.seal);
-    let metadata: unknown = null;
+  /** Open what the caller said with it. @internal */
+  async open(): Promise<void> {
     try {
-      const text = await document.metadata(call);
-      metadata = text === null ? null : (JSON.parse(text) as unknown);
+      const text = await this.document.metadata(this.call);
+      this.metadata = text === null ? null : (JSON.parse(text) as unknown);
     } catch {
       // Sealed with something else, or no JSON: it rings all the same, with nothing said.
     }
-    return new Ring(room, document, call, metadata);
+  }
+
+  /** Whether a document at its path is still this ring. @internal */
+  isOf(call: CallFields): boolean {
+    return call.fromSession === this.call.fromSession;
   }
 
   /** Whether it can still be accepted. */

@@ -22,6 +22,7 @@ import { readCall, type CallFields, type Peer } from "./schema.js";
 import { checkRoomSeal, type RoomSeal } from "./sealing.js";
 import type { Session } from "./session.js";
 import { SharedTracks } from "./shared.js";
+import { CallDocument } from "./signaling.js";
 import { within } from "./waiting.js";
 
 const LEAVE_SECONDS = 5;
@@ -273,7 +274,8 @@ export class Stay extends Membership {
       const call = parsedCall(path, fields);
       if (!call) continue;
       const ring = this.#rings.get(path);
-      if (ring?.ringing) ring.update(call);
+      // Candidates may come behind an answer that is still being made: that is no other ring.
+      if (ring?.isOf(call)) ring.update(call);
       else if (!this.#fresh(call)) continue;
       else if (call.kind === "ring") void this.#ring(call);
       else if (call.kind === "direct") void this.offered(call);
@@ -292,8 +294,10 @@ export class Stay extends Membership {
   }
 
   async #ring(call: CallFields): Promise<void> {
-    const ring = await Ring.of(this, call);
+    const ring = new Ring(this, new CallDocument(this.session, call.path, this.seal), call);
     this.#rings.set(call.path, ring);
+    await ring.open();
+    if (!ring.ringing) return;
     if (this.busy) await ring.reject("busy");
     else this.tell("ring", ring);
   }
