@@ -374,7 +374,7 @@ class Channel(AsyncIOEventEmitter):
     def _on_close(self, wire: RTCDataChannel) -> None:
         if wire is self._wire and self.state != "closed":
             self._wire = None
-            self.link.channels.lost(self)
+            self.link.channels.lost(self, wire)
 
     def finish(self, error: Exception | None = None, *, close_wire: bool = True) -> None:
         """It is over."""

@@ -113,18 +113,33 @@ class Channels:
             self._link.unheard.hand_on("channel", channel)
         self._put(carrier, channel, wire)
 
-    def lost(self, channel: Channel) -> None:
+    def lost(self, channel: Channel, wire: RTCDataChannel) -> None:
         """The data channel under a channel was closed: by the other side, or with the connection.
 
-        Closed without a word while the link lives: the other side closed it.
+        Closed without a word while the link lives on that connection: the other side closed it. If
+        the link has moved, its opener opens it again on the new one.
+        """
+        carrier = next((one for one, on in self._wires.items() if wire in on.values()), None)
+        self._judge(channel, carrier, 0.0)
+
+    def _judge(self, channel: Channel, carrier: Carrier | None, waited: float) -> None:
+        """Look again a little later.
+
+        :param waited: seconds that the link has stood without the channel.
         """
 
-        def judge() -> None:
+        def look() -> None:
             self._timers.discard(timer)
-            if channel._wire is None and self._link.state.value == "open":
+            if channel._wire is not None or channel.state == "closed":
+                return
+            is_open = self._link.state.value == "open"
+            here = carrier is self._link.carrier and carrier.is_alive
+            if is_open and (here or waited >= OPEN_SECONDS):
                 channel.finish()
+            else:
+                self._judge(channel, carrier, waited + LOST_SECONDS if is_open else 0.0)
 
-        timer = asyncio.get_running_loop().call_later(LOST_SECONDS, judge)
+        timer = asyncio.get_running_loop().call_later(LOST_SECONDS, look)
         self._timers.add(timer)
 
     def forget(self, channel: Channel) -> None:

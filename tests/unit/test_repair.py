@@ -191,6 +191,29 @@ async def test_a_lost_path_is_replaced(pair: Pair, network: Network) -> None:
     assert await soon(back) == "still here"
 
 
+async def test_a_channel_that_is_opened_late_on_the_new_path(pair: Pair, network: Network) -> None:
+    """As on a bad line, where the message that opens it is lost at first."""
+    incoming = heard(pair[1], "channel")
+    channel = await pair[0].open_channel("bulk")
+    theirs = await soon(incoming)
+    await channel.send("one")
+    assert await anext(theirs) == "one"
+    move, loop = pair[0].channels.move, asyncio.get_running_loop()
+    pair[0].channels.move = lambda carrier: void(loop.call_later(2.0, move, carrier))  # type: ignore[method-assign]
+    said = told(pair[1])
+    for each in pair:
+        network.lose(each.connection)
+    await until(lambda: "reconnected" in said)
+    await channel.send("two")
+    async with asyncio.timeout(20):
+        assert await anext(theirs) == "two"
+    await channel.close()
+
+
+def void(_: object) -> None:
+    """Nothing is done with it."""
+
+
 async def test_a_path_that_is_replaced_before_it_is_missed(pair: Pair, network: Network) -> None:
     """The side that doesn't offer may not have noticed anything yet."""
     said = [told(each) for each in pair]
