@@ -356,7 +356,7 @@ export class Channel extends Emitter<ChannelEvents> {
       if (wire !== this.#wire || this.#isClosed()) return;
       this.#wire = null;
       this.#changes.tell();
-      this.link.channels.lost(this);
+      this.link.channels.lost(this, wire);
     });
     if (wire.readyState === "open") this.#onOpen(wire);
   }

@@ -110,11 +110,22 @@ export class Channels {
 
   /**
    * The data channel under a channel was closed: by the other side, or with the connection. Closed
-   * without a word while the link lives: the other side closed it.
+   * without a word while the link lives on that connection: the other side closed it. If the link
+   * has moved, its opener opens it again on the new one.
    */
-  lost(channel: Channel): void {
+  lost(channel: Channel, wire: RTCDataChannel): void {
+    const on = [...this.#wires].find(([, wires]) => wires.get(keyOf(channel)) === wire);
+    this.#judge(channel, on?.[0], 0);
+  }
+
+  /** Look again a little later, when the link has stood without the channel for so many seconds. */
+  #judge(channel: Channel, carrier: Carrier | undefined, waited: number): void {
     setTimeout(() => {
-      if (!channel.attached && this.link.state === "open") channel.finish();
+      const { state } = this.link;
+      if (channel.attached || channel.state === "closed" || state === "closed") return;
+      const here = carrier?.isAlive && carrier === this.link.carrier;
+      if (state === "open" && (here || waited >= OPEN_SECONDS)) channel.finish();
+      else this.#judge(channel, carrier, state === "open" ? waited + LOST_SECONDS : 0);
     }, LOST_SECONDS * 1000);
   }
 
