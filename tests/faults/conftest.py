@@ -1,21 +1,34 @@
-"""What is left in a realm, and the clients' settings."""
+"""What is left in a realm, the clients' settings, and what takes long, all at the same time."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable
+import secrets
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from google.cloud.firestore import Client as Owner
 
 from firertc.config import Config, load_config
-from firertc.suite import LocalSuite, Seeds
+from firertc.suite import LocalSuite, Seeds, add_key
 
+from . import soak
+from .lab import Lab
 from .namespaces import why_not
+from .outcomes import SCENARIOS
+from .soak import Plan
 
 Left = Callable[[], list[str]]
 """Paths of the calls, peers and rooms that are left in the realm."""
+Results = dict[str, Any]
+"""What became of each that ran: figures of a soak, nothing of a scenario, or the error."""
+GONE_SECONDS = 30.0
+"""How long the functions may take to delete what a scenario left."""
+PLANS = {"call": Plan("call", 5, 26, 35), "room": Plan("room", 5, 26, 265)}
+"""With seeds that have a cut of the path which is too long for a link to stand without repair."""
 
 
 def remains(owner: Owner, realm: str) -> list[str]:
@@ -59,3 +72,47 @@ def hosts() -> None:
     """Hosts can be made on this machine."""
     if (reason := why_not()) is not None:
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def together(request: pytest.FixtureRequest, suite: LocalSuite, hosts: None) -> Iterator[Results]:
+    """The scenarios and soaks whose tests are to run, each in a realm and on hosts of its own, at
+    the same time: a minute is a minute, but it passes for all of them together."""
+    owner = Owner(project=suite.project)
+    wanted = {
+        value
+        for item in request.session.items
+        if "together" in getattr(item, "fixturenames", ())
+        for value in item.callspec.params.values()  # type: ignore[attr-defined]
+    }
+
+    async def attempt(name: str) -> Any:
+        began = time.monotonic()
+        try:
+            return await make(name)
+        finally:
+            print(f"{name}: {time.monotonic() - began:.0f} s")
+
+    async def make(name: str) -> Any:
+        token = secrets.token_hex(6)
+        seeds = add_key(suite.addresses, f"faults-{token}", f"key-{token}")
+        environment = {**os.environ, **suite.environment()}
+        environment |= {"FIRERTC_REALM": seeds.realm, "FIRERTC_KEY": seeds.key}
+        if name in PLANS:
+            return await soak.run(environment, PLANS[name], lambda: remains(owner, seeds.realm))
+        async with Lab(environment, 2, seed=1) as lab:
+            await SCENARIOS[name](lab)
+        assert not any(program.errors for program in lab.programs), lab.programs
+        give_up = time.monotonic() + GONE_SECONDS
+        while left := await asyncio.to_thread(remains, owner, seeds.realm):
+            assert time.monotonic() < give_up, f"left in the database: {left}"
+            await asyncio.sleep(0.5)
+        return None
+
+    async def attempt_all() -> Results:
+        names = [name for name in (*SCENARIOS, *PLANS) if name in wanted]
+        results = await asyncio.gather(*map(attempt, names), return_exceptions=True)
+        return dict(zip(names, results, strict=True))
+
+    yield asyncio.run(attempt_all())
+    owner.close()  # type: ignore[no-untyped-call]

@@ -7,7 +7,8 @@ messages both sides keep a hash.
 Commands (``do``): ``wait``; ``come`` (``code``); ``enter`` (``room``, ``peer``, ``resume``);
 ``talk`` (``every`` seconds), ``hush``; ``stream`` (``pieces``, ``every``): bytes on a channel of
 its own; ``send`` (``path``): a file; ``take`` (``folder``, ``rate``): files that are sent, on a
-disk that takes so many bytes a second; ``figures``; ``hang-up``. It ends when its input does.
+disk that takes so many bytes a second; ``repair`` (``seconds``): how long one may last;
+``figures``; ``hang-up``. It ends when its input does.
 """
 
 from __future__ import annotations
@@ -272,7 +273,8 @@ class Peer:
         self.say(
             "figures",
             rss_bytes=int(rss) * 1024,
-            tasks=len(asyncio.all_tasks()),
+            tasks=len(tasks := asyncio.all_tasks()),
+            doing=sorted(task.get_name() + " " + repr(task.get_coro()) for task in tasks),
             threads=threading.active_count(),
             descriptors=len(os.listdir("/proc/self/fd")),
             talks={remote: talk.as_dict() for remote, talk in self.talks.items()},
@@ -300,6 +302,9 @@ class Peer:
             case "send":
                 for talk in self.talks.values():
                     self.spawn(talk.send_file(**command))
+            case "repair":
+                for talk in self.talks.values():
+                    talk.link.repair_seconds = float(command["seconds"])
             case "take":
                 self.disk = (Path(command["folder"]), float(command["rate"]))
             case "wait" | "come" | "enter" | "hush" | "hang-up":

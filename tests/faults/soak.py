@@ -16,8 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from firertc.negotiation import UNREACHABLE_SECONDS
-
 from .cuts import Cut, endure, schedule
 from .lab import STEP_SECONDS, Event, Lab, Program
 from .many import POOL_THREADS, rss_bytes
@@ -113,7 +111,7 @@ async def _run(
             sampling.cancel()
         took = time.monotonic() - began
         problems = await _finish(peers, plan, file)
-        after = [await peer.figures() for peer in peers]
+        after = [await _settled(peer, before) for peer in peers]
         for peer in peers:
             peer.do("hang-up")
             await peer.wait_for("hung-up")
@@ -191,7 +189,6 @@ async def _finish(peers: Sequence[Program], plan: Plan, file: _File | None) -> l
         peer.do("hush")
     for peer in peers:
         await peer.wait_for("hushed", timeout=REPAIR_SECONDS + STEP_SECONDS)
-    await asyncio.sleep(UNREACHABLE_SECONDS / 2)  # what a repair leaves has ended by then
     return problems
 
 
@@ -214,13 +211,7 @@ def _compare(plan: Plan, before: Sequence[Event], after: Sequence[Event]) -> lis
             problems.append(f"sent {sent}, received {received}")
     problems += [f"wrong: {tally}" for tally in (*heard, *received) if tally["wrong"]]
     # A session's stream stays once it has listened: who came with a code listens at a repair first.
-    most = {name: max(one[name] for one in before) for name in ("tasks", "descriptors", "threads")}
-    problems += [
-        f"{name}: {most[name]} before, {other[name]} after"
-        for other in after
-        for name, more in (("tasks", 0), ("descriptors", 0), ("threads", POOL_THREADS))
-        if other[name] > most[name] + more
-    ]
+    problems += [problem for other in after for problem in _held_problems(before, other)]
     problems += [
         f"the link to {remote} is {talk['state']}"
         for figures in after
@@ -228,6 +219,24 @@ def _compare(plan: Plan, before: Sequence[Event], after: Sequence[Event]) -> lis
         if talk["state"] != "open"
     ]
     return problems
+
+
+def _held_problems(before: Sequence[Event], after: Event) -> list[str]:
+    most = {name: max(one[name] for one in before) for name in ("tasks", "descriptors", "threads")}
+    return [
+        f"{name}: {most[name]} before, {after[name]} after: {after['doing']}"
+        for name, more in (("tasks", 0), ("descriptors", 0), ("threads", POOL_THREADS))
+        if after[name] > most[name] + more
+    ]
+
+
+async def _settled(peer: Program, before: Sequence[Event]) -> Event:
+    """Its figures once it holds no more than before, or after a while: what a repair leaves ends
+    by then, and at any one moment it may be renewing a lease."""
+    give_up = time.monotonic() + 2 * SETTLE_SECONDS
+    while _held_problems(before, figures := await peer.figures()) and time.monotonic() < give_up:
+        await asyncio.sleep(0.5)
+    return figures
 
 
 async def _sample(peers: Sequence[Program], memory: list[list[tuple[float, int]]]) -> None:
