@@ -2,25 +2,19 @@
 
 import { EventEmitter } from "eventemitter3";
 
-import { Client, FireRTCError, type Config, type Link, type Peer, type Room } from "../../index.js";
+import { Client, FireRTCError, type Config, type Link, type Room } from "../../index.js";
 import { findProject } from "../../hosting.js";
 
 import { codeOf, reasonOf, SkywayError, type ReadyError } from "./errors.js";
 import { Local } from "./local.js";
 import { attachMediaStream } from "./media.js";
+import { Others, tellStream, type How, type Said } from "./others.js";
 import { sorted, told, type Callback, type InitOptions, type JoinRoomOptions } from "./options.js";
 import { peerInfo, userInfo, type PeerInfo, type UserInfo } from "./peers.js";
-import { Transfers, type TransferInfo } from "./transfers.js";
+import { Transfers } from "./transfers.js";
 
 const DEFAULT_ROOM = "main";
 const BLOB_SECONDS = 60;
-
-/** What links carry for this adapter. */
-interface Said {
-  readonly skyway: "message" | "lock" | "refresh";
-  readonly content?: unknown;
-  readonly isPrivate?: boolean;
-}
 
 /** Somebody who joins a room. */
 export class Skyway extends EventEmitter {
@@ -47,8 +41,6 @@ export class Skyway extends EventEmitter {
   #name = DEFAULT_ROOM;
   #userData: unknown = "";
   #bandwidth: JoinRoomOptions["bandwidth"];
-  /** Who was seen to send, and whether its screen. */
-  readonly #shown = new Map<string, boolean>();
   #joined = false;
 
   /** @param options 2.x gives them here, earlier versions to `init`. */
@@ -121,7 +113,7 @@ export class Skyway extends EventEmitter {
         credentials: this.#options.credentials,
         onRoom: (made) => {
           this.#room = made;
-          this.#wire(made);
+          this.#meet(made);
         },
       });
       if (this.#client !== client) throw new Error("The room was left before it was entered.");
@@ -168,7 +160,6 @@ export class Skyway extends EventEmitter {
     this.#room = this.#client = this.#local.room = null;
     removeEventListener("pagehide", this.#abandon);
     await client.close();
-    this.#shown.clear();
     if (stops) {
       await this.#local.unshare();
       this.#local.stop();
@@ -235,12 +226,7 @@ export class Skyway extends EventEmitter {
     this.#message(me, content, { isPrivate: to !== undefined, isDataChannel, targets }, true);
   }
 
-  #message(
-    from: string,
-    content: unknown,
-    how: { isPrivate: boolean; isDataChannel: boolean; targets: unknown },
-    isSelf: boolean,
-  ): void {
+  #message(from: string, content: unknown, how: How, isSelf: boolean): void {
     const { isPrivate, isDataChannel, targets: targetPeerId } = how;
     const message = { content, isPrivate, isDataChannel, targetPeerId, senderPeerId: from };
     const info = isSelf ? this.#selfInfo() : this.getPeerInfo(from);
@@ -360,33 +346,10 @@ export class Skyway extends EventEmitter {
     const callback = rest.find((one) => typeof one === "function") as Callback | undefined;
     const send = async (): Promise<unknown> => {
       if (!blob) throw new TypeError("sendBlobData sends a Blob or a File.");
-      return await this.#sendBlob(blob, timeout, target as string | string[] | undefined);
+      const to = target as string | string[] | undefined;
+      return await this.#transfers.sendToSome(this.#inside(), blob, timeout, to);
     };
     return await told(send(), callback);
-  }
-
-  async #sendBlob(blob: Blob, timeout: number, target?: string | string[]): Promise<unknown> {
-    const room = this.#inside();
-    const chosen = target === undefined ? [...room.links.keys()] : [target].flat();
-    const transferId = crypto.randomUUID();
-    const info: TransferInfo = {
-      name: blob instanceof File ? blob.name : transferId,
-      size: blob.size,
-      mimeType: blob.type,
-      timeout,
-      dataType: "blob",
-      isPrivate: target !== undefined,
-      direction: "upload",
-      percentage: 0,
-    };
-    await Promise.all(
-      chosen.map(async (peer) => {
-        const link = room.link(peer);
-        if (!link) throw new Error(`There is no connection to the peer ${peer}.`);
-        await this.#transfers.send(link, blob, info, transferId);
-      }),
-    );
-    return { transferId, listOfPeers: chosen, transferInfo: { ...info, percentage: 100 } };
   }
 
   /** Say yes or no to `incomingDataRequest`; the older name. */
@@ -476,61 +439,34 @@ export class Skyway extends EventEmitter {
 
   // What the room tells.
 
-  #wire(room: Room): void {
-    room.on("updated", (peer) => {
-      if (this.#room !== room) return;
-      if (peer.isSelf && !this.#joined) this.#arrived(peer.id);
-      else this.emit("peerUpdated", peer.id, this.#infoOf(peer), peer.isSelf);
-      if (!peer.isSelf) this.#screenMayHaveChanged(room, peer);
-    });
-    room.on("link", (link) => {
-      this.#linked(link);
-    });
-    room.on("left", (peer) => {
-      if (!this.#present.delete(peer.id)) return;
-      this.#ended(peer.id, this.#infoOf(peer));
-      this.emit("peerLeft", peer.id, this.#infoOf(peer), false);
-    });
-    room.on("track", ({ peer }) => {
-      this.#show(room, peer);
-    });
-    room.on("mute", ({ peer, kinds }) => {
-      const info = this.getPeerInfo(peer);
-      const mediaStatus = {
-        audioMuted: kinds["audio"] ?? info.mediaStatus.audioMuted,
-        videoMuted: kinds["video"] ?? info.mediaStatus.videoMuted,
-      };
-      this.emit("streamMuted", peer, { ...info, mediaStatus }, false, this.#shown.get(peer));
-    });
-    room.on("broadcast", ({ peer, body, isPrivate }) => {
-      const said = body as Partial<Said> | null;
-      const content = said?.skyway === "message" ? said.content : body;
-      const targets = isPrivate ? room.session.peer : null;
-      this.#message(peer, content, { isPrivate, isDataChannel: false, targets }, false);
-    });
-    room.on("reconnecting", (peer) => {
-      this.emit("iceConnectionState", "disconnected", peer);
-    });
-    room.on("reconnected", (peer) => {
-      this.emit("iceConnectionState", "connected", peer);
-      this.emit("peerRestart", peer, this.getPeerInfo(peer), false, true);
-    });
-    room.on("unreachable", ({ peer }) => {
-      this.emit("iceConnectionState", "failed", peer.id);
-    });
-    room.on("lost", (error) => {
-      this.#putOut(reasonOf(error), error.message);
-    });
-    room.on("removed", (reason) => {
-      this.#putOut("toclose", reason || "A moderator put you out of the room.");
+  #meet(room: Room): void {
+    new Others(room, {
+      name: this.#name,
+      joined: () => this.#joined,
+      emit: (event, ...values) => this.emit(event, ...values),
+      isIn: (one) => this.#room === one,
+      selfInfo: () => this.#selfInfo(),
+      arrived: (peer) => {
+        this.#arrived(peer);
+      },
+      linked: (link) => {
+        this.#linked(link);
+      },
+      message: (from, content, how) => {
+        this.#message(from, content, how, false);
+      },
+      putOut: (reason, message) => {
+        this.#putOut(reason, message);
+      },
     });
   }
 
-  /** Peers that were said to have joined. */
-  readonly #present = new Set<string>();
-
-  #infoOf(peer: Peer): PeerInfo {
-    return peer.isSelf ? this.#selfInfo() : peerInfo(userInfo(peer), this.#name);
+  #linked(link: Link): void {
+    this.#local.tell(link);
+    void this.#limit(link);
+    link.on("channel", (channel) => {
+      this.#transfers.take(link, channel);
+    });
   }
 
   #arrived(peer: string): void {
@@ -538,32 +474,7 @@ export class Skyway extends EventEmitter {
     this.emit("channelOpen");
     this.emit("peerJoined", peer, this.#selfInfo(), true);
     const { stream } = this.#local;
-    if (stream) this.#tellStream(peer, stream, true, this.#selfInfo(), false);
-  }
-
-  /** A peer is there once it can be spoken to. */
-  #linked(link: Link): void {
-    const peer = link.remote;
-    const known = this.#present.has(peer);
-    this.#present.add(peer);
-    this.#local.tell(link);
-    void this.#limit(link);
-    link.on("message", (body) => {
-      this.#heard(link, body);
-    });
-    link.on("channel", (channel) => {
-      this.#transfers.take(link, channel);
-    });
-    link.on("trackRemoved", () => {
-      if (link.stream.getTracks().length === 0) this.#ended(peer, this.getPeerInfo(peer));
-    });
-    if (!known) this.emit("peerJoined", peer, this.getPeerInfo(peer), false);
-    this.emit("iceConnectionState", "connected", peer);
-    this.emit("dataChannelState", "open", peer);
-    void link.closed().then(() => {
-      this.emit("dataChannelState", "closed", peer);
-      this.emit("iceConnectionState", "closed", peer);
-    });
+    if (stream) tellStream(this, peer, stream, true, this.#selfInfo(), false);
   }
 
   async #limit(link: Link): Promise<void> {
@@ -572,66 +483,6 @@ export class Skyway extends EventEmitter {
       // The link may end meanwhile.
       if (kilobits) await link.limitBitrate(kind, kilobits * 1000).catch(() => undefined);
     }
-  }
-
-  #heard(link: Link, body: unknown): void {
-    const peer = link.remote;
-    const said = body as Partial<Said> | null;
-    if (said?.skyway === "lock") {
-      if (this.#room?.peers.get(peer)?.role !== "moderator") return;
-      this.emit("roomLock", said.content === true, peer, this.getPeerInfo(peer), false);
-    } else if (said?.skyway === "refresh") {
-      if (link.side === "offerer") void link.renegotiate().catch(() => undefined);
-      this.emit("peerRestart", peer, this.getPeerInfo(peer), false, false);
-    } else {
-      const ours = said?.skyway === "message";
-      const isPrivate = ours && said.isPrivate === true;
-      const targets = isPrivate ? this.peerId : null;
-      const how = { isPrivate, isDataChannel: true, targets };
-      this.#message(peer, ours ? said.content : body, how, false);
-    }
-  }
-
-  #show(room: Room, peer: string): void {
-    const stream = room.link(peer)?.stream;
-    const them = room.peers.get(peer);
-    if (!stream || !them || this.#shown.has(peer)) return;
-    // It has joined before its stream is there.
-    queueMicrotask(() => {
-      if (this.#shown.has(peer)) return;
-      const { screen } = userInfo(them);
-      this.#shown.set(peer, screen);
-      this.#tellStream(peer, stream, false, this.#infoOf(them), screen);
-    });
-  }
-
-  #tellStream(
-    peer: string,
-    stream: MediaStream,
-    isSelf: boolean,
-    info: PeerInfo,
-    screen: boolean,
-  ): void {
-    this.emit("incomingStream", peer, stream, isSelf, info, screen, stream.id);
-    this.emit("addPeerStream", peer, stream, isSelf);
-  }
-
-  /** The screen comes as the same track: Skyway tells of it as of a stream. */
-  #screenMayHaveChanged(room: Room, peer: Peer): void {
-    const before = this.#shown.get(peer.id);
-    const stream = room.link(peer.id)?.stream;
-    const { screen } = userInfo(peer);
-    if (before === undefined || before === screen || !stream) return;
-    this.#shown.set(peer.id, screen);
-    this.emit("streamEnded", peer.id, this.#infoOf(peer), false, before, stream.id);
-    this.#tellStream(peer.id, stream, false, this.#infoOf(peer), screen);
-  }
-
-  #ended(peer: string, info: PeerInfo): void {
-    const screen = this.#shown.get(peer);
-    if (screen === undefined) return;
-    this.#shown.delete(peer);
-    this.emit("streamEnded", peer, info, false, screen);
   }
 
   #putOut(reason: string, message: string): void {

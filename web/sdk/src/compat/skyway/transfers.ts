@@ -1,6 +1,6 @@
 /** Blobs: each on a channel of its own, sent once the other side has said yes. */
 
-import type { Channel, Link } from "../../index.js";
+import type { Channel, Link, Room } from "../../index.js";
 
 const LABEL = "skyway:blob";
 const PIECE_BYTES = 49_152;
@@ -38,6 +38,35 @@ export class Transfers {
   readonly #channels = new Map<string, Channel>();
 
   constructor(private readonly told: Told) {}
+
+  /** Send a blob to one, some or all of those we are linked to. */
+  async sendToSome(
+    room: Room,
+    blob: Blob,
+    timeout: number,
+    target?: string | string[],
+  ): Promise<unknown> {
+    const chosen = target === undefined ? [...room.links.keys()] : [target].flat();
+    const transferId = crypto.randomUUID();
+    const info: TransferInfo = {
+      name: blob instanceof File ? blob.name : transferId,
+      size: blob.size,
+      mimeType: blob.type,
+      timeout,
+      dataType: "blob",
+      isPrivate: target !== undefined,
+      direction: "upload",
+      percentage: 0,
+    };
+    await Promise.all(
+      chosen.map(async (peer) => {
+        const link = room.link(peer);
+        if (!link) throw new Error(`There is no connection to the peer ${peer}.`);
+        await this.send(link, blob, info, transferId);
+      }),
+    );
+    return { transferId, listOfPeers: chosen, transferInfo: { ...info, percentage: 100 } };
+  }
 
   /** Send a blob to a peer; done when all of it has arrived. */
   async send(link: Link, blob: Blob, info: TransferInfo, id: string): Promise<void> {
