@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from google.cloud.firestore import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Page, expect
 
 from firertc.suite import LocalSuite, Seeds, add_key
 
@@ -223,6 +223,91 @@ def chat_talking(scene: Scene) -> Page:
     return ada
 
 
+# ---- files --------------------------------------------------------------------------------------
+
+
+def _files(scene: Scene, fragment: str = "") -> Page:
+    return scene.open(f"/files?key={scene.realm.key}{fragment}")
+
+
+SENT: Final = (
+    ("beach.jpg", 400_000),
+    ("lighthouse, seen from the sea.jpg", 1_250_000),
+    ("report for the board, with an unusually long name that has to be broken.pdf", 9_400_000),
+)
+
+
+def _offer(page: Page) -> str:
+    payloads: list[FilePayload] = [
+        {"name": name, "mimeType": "application/octet-stream", "buffer": bytes(size)}
+        for name, size in SENT
+    ]
+    page.locator("#files").set_input_files(payloads)
+    code = page.locator("#shown-code")
+    expect(code).to_have_text(re.compile("-"), timeout=STEP_MILLISECONDS)
+    return code.text_content() or ""
+
+
+def _offered(scene: Scene) -> tuple[Page, Page]:
+    sender = _files(scene)
+    receiver = _files(scene, f"#{_offer(sender)}")
+    receiver.get_by_role("button", name="Receive").click()
+    view = receiver.locator("main")
+    expect(view).to_have_attribute("data-view", "question", timeout=STEP_MILLISECONDS)
+    return sender, receiver
+
+
+def files_start(scene: Scene) -> Page:
+    """Before anything."""
+    return _files(scene)
+
+
+def files_problem(scene: Scene) -> Page:
+    """With a code that is none."""
+    page = _files(scene)
+    page.locator("#code").fill("abandon ability able")
+    page.get_by_role("button", name="Receive").click()
+    expect(page.locator("#problem")).to_be_visible(timeout=STEP_MILLISECONDS)
+    return page
+
+
+def files_waiting(scene: Scene) -> Page:
+    """With a code and its picture."""
+    page = _files(scene)
+    _offer(page)
+    return page
+
+
+def files_question(scene: Scene) -> Page:
+    """While it is asked whether to take what is offered."""
+    return _offered(scene)[1]
+
+
+def files_received(scene: Scene) -> Page:
+    """All is there."""
+    _, page = _offered(scene)
+    page.get_by_role("button", name="Accept").click()
+    view = page.locator("main")
+    expect(view).to_have_attribute("data-view", "ended", timeout=STEP_MILLISECONDS)
+    return page
+
+
+def files_moving(scene: Scene) -> Page:
+    """While they travel, held in the middle."""
+    _, receiver = _offered(scene)
+    # Once two of them are there: what is drawn stays as it is.
+    receiver.evaluate(
+        """() => new MutationObserver(() => {
+          if (document.querySelectorAll("#moving-files .whole").length < 2) return;
+          FileSystemFileHandle.prototype.createWritable = () => new Promise(() => undefined);
+        }).observe(document.querySelector("#moving-files"), {childList: true, subtree: true})"""
+    )
+    receiver.get_by_role("button", name="Accept").click()
+    whole = receiver.locator("#moving-files .whole")
+    expect(whole).to_have_count(2, timeout=STEP_MILLISECONDS)
+    return receiver
+
+
 # ---- console ------------------------------------------------------------------------------------
 
 
@@ -321,6 +406,12 @@ SCENES: Final[Mapping[str, Callable[[Scene], Page]]] = {
     "conference, meeting": conference_meeting,
     "chat, start": chat_start,
     "chat, talking": chat_talking,
+    "files, start": files_start,
+    "files, problem": files_problem,
+    "files, waiting": files_waiting,
+    "files, question": files_question,
+    "files, moving": files_moving,
+    "files, received": files_received,
     "console, sign in": console_sign_in,
     "console, no rights": console_no_rights,
     "console, overview": console_overview,
@@ -335,6 +426,7 @@ PICTURES: Final[Mapping[str, tuple[str, int]]] = {
     "call": ("call, with Python", 860),
     "conference": ("conference, meeting", 820),
     "chat": ("chat, talking", 780),
+    "files": ("files, moving", 560),
     "console": ("console, overview", 2000),
 }
 """Which state ``docs/{page}-page.png`` shows, and how many pixels of height of it."""
