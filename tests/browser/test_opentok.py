@@ -161,6 +161,9 @@ def test_moderators(place: Place) -> None:
     mia.evaluate("(id) => session.forceDisconnect(id, handleError)", connection_of(bob))
     expect(log).to_contain_text("Bob left: forceDisconnected")
     expect(bob.locator("#log")).to_contain_text("disconnected: forceDisconnected")
+    # The server may, too.
+    place.server.force_disconnect(place.session_id, connection_of(mia))
+    expect(log).to_contain_text("disconnected: forceDisconnected")
     assert place.opener.complaints == []
 
 
@@ -246,6 +249,7 @@ def test_what_goes_wrong_has_a_code(place: Place) -> None:
     page = place.open("no.such.token")
     log = page.locator("#log")
     expect(log).to_contain_text("OT_AUTHENTICATION_ERROR (1004)")
+    page.evaluate("window.heard = []; OT.on('exception', ({ code }) => heard.push(code))")
     said = "(signal) => told((done) => session.signal(signal, done))"
     assert page.evaluate(said, {"data": "x"}) == ["OT_NOT_CONNECTED", 1010]
     assert page.evaluate("told((done) => session.publish(publisher, done))") == [
@@ -274,6 +278,7 @@ def test_what_goes_wrong_has_a_code(place: Place) -> None:
         ({"data": "x", "to": {"connectionId": "nobody"}}, 404),
     ):
         assert page.evaluate(said, signal)[1] == code
+    assert page.evaluate("heard") == [1010, 1010, 1004, 1004, 1005, 1006, 400, 400, 413, 413, 404]
     gone = "() => { try { OT.initPublisher('nowhere'); } catch (error) { return error.code; } }"
     assert page.evaluate(gone) == 1011
     capable = "new Promise((resolve) => OT.checkScreenSharingCapability(resolve))"

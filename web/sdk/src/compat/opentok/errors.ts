@@ -32,7 +32,6 @@ export const CODES = {
   OT_UNABLE_TO_FORCE_DISCONNECT: 1520,
   OT_UNABLE_TO_FORCE_UNPUBLISH: 1530,
   OT_UNABLE_TO_FORCE_MUTE: 1540,
-  OT_STREAM_CREATE_FAILED: 1554,
   OT_BAD_SIGNAL: 400,
   OT_PERMISSION_DENIED: 403,
   OT_NO_SUCH_CONNECTION: 404,
@@ -77,6 +76,7 @@ export function connectError(error: unknown): OTError {
 /** Why there is no picture or sound to publish. */
 export function mediaError(error: unknown): OTError {
   const { message } = error as Error;
+  if (error instanceof OTError) return error;
   if (error instanceof MediaDenied) {
     return new OTError("OT_USER_MEDIA_ACCESS_DENIED", message, error);
   }

@@ -4,7 +4,7 @@ import type { Room } from "../../index.js";
 
 import type { Target } from "./element.js";
 import type { Entered } from "./entering.js";
-import { OTError } from "./errors.js";
+import { complete, failed, OTError } from "./errors.js";
 import type { Dispatcher } from "./events.js";
 import { Moderation } from "./moderation.js";
 import { Outgoing } from "./outgoing.js";
@@ -176,7 +176,8 @@ export class Live {
   unpublish(publisher: Publisher, reason: string): void {
     const { stream } = publisher;
     if (!stream || !this.outgoing.publishers.has(stream.streamId)) return;
-    this.outgoing.unpublish(stream.streamId, reason).catch(reportError);
+    const work = this.outgoing.unpublish(stream.streamId, reason);
+    complete(work, failed("OT_UNABLE_TO_PUBLISH"), undefined);
     this.#ended(publisher, reason);
   }
 
@@ -207,7 +208,7 @@ export class Live {
       throw new OTError("OT_UNABLE_TO_SUBSCRIBE", why);
     }
     const subscriber = new Subscriber(incoming.stream, target, options, () => {
-      incoming.update().catch(reportError);
+      complete(incoming.update(), failed("OT_UNABLE_TO_SUBSCRIBE"), undefined);
     });
     incoming.subscribers.add(subscriber);
     return [subscriber, incoming.update()];

@@ -2,7 +2,7 @@
 
 import { capture, type Captured, type CaptureOptions } from "./capture.js";
 import { Place, type PlaceOptions, type Target } from "./element.js";
-import { mediaError, OTError, type Completion } from "./errors.js";
+import { complete, mediaError, OTError, type Completion } from "./errors.js";
 import { Dispatcher } from "./events.js";
 import type { Stream, StreamCard } from "./stream.js";
 
@@ -64,10 +64,7 @@ export class Publisher extends Dispatcher {
     this.#sendsAudio = options.publishAudio ?? true;
     this.#sendsVideo = options.publishVideo ?? true;
     this.ready = this.#open();
-    this.ready.then(
-      () => completion?.(),
-      (error: unknown) => completion?.(error as OTError),
-    );
+    complete(this.ready, mediaError, completion);
     this.#place.video.addEventListener("resize", () => {
       this.dispatch("videoDimensionsChanged", { newValue: this.#size() });
       this.host?.changed();
