@@ -97,10 +97,12 @@ test("it works in an empty Vite project, with types", async () => {
   await writeFile(
     join(project, "main.ts"),
     `import { Client, FireRTCError, type Call } from "firertc";
+     import { sendFiles } from "firertc/files";
      export async function main(): Promise<Call> {
        const client = new Client({ project: "demo", key: "key" });
        const call = await client.waitAtCode({ onCode: (code) => console.log(code) });
        call.link.on("message", (body: unknown) => console.log(body));
+       await sendFiles(call.link, [new File(["a"], "a.txt")]);
        return call;
      }
      export const isOurs = (error: unknown): boolean => error instanceof FireRTCError;
