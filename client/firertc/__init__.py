@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from .receiving import receive_files as receive_files
     from .recording import Recorder as Recorder
     from .ringing import Ring as Ring
-    from .ringing import ring as ring
-    from .ringing import ring_first as ring_first
     from .room import Room as Room
     from .schema import Peer as Peer
     from .schema import decode_id as decode_id
@@ -70,8 +68,6 @@ _HOMES: Final = {
     "new_room_name": "schema",
     "open_source": "media",
     "receive_files": "receiving",
-    "ring": "ringing",
-    "ring_first": "ringing",
     "send_files": "sending",
     "wait_at_code": "call",
 }

@@ -15,8 +15,8 @@ from typing import Any, Self
 
 from aiortc import MediaStreamTrack
 
-from . import looking, moderation, presence, schema
-from .call import Media
+from . import looking, moderation, presence, ringing, schema
+from .call import Call, Media
 from .database import PATIENCE_SECONDS, Change, Create, Replace, Where
 from .errors import DatabaseUnreachable, DocumentMalformed, PeerGone, PermissionDenied
 from .link import Link, LinkState
@@ -348,6 +348,46 @@ class Room(Stay):
     async def replace_track(self, old: MediaStreamTrack, new: MediaStreamTrack) -> None:
         """Send another track of the same kind in the place of one that was added."""
         await self._shared.replace(old, new)
+
+    # Rings.
+
+    async def ring(
+        self,
+        peer: str,
+        media: Media,
+        *,
+        timeout: float = schema.RING_SECONDS,
+        metadata: Any = None,
+        on_call: Callable[[Call], object] | None = None,
+    ) -> Call:
+        """Call one peer of the room and wait until it is connected.
+
+        :param peer: id of a peer that is in the room.
+        :param timeout: seconds it rings.
+        :param metadata: any JSON value, for the other side to read before it answers.
+        :param on_call: given the call before it connects, to hear of its tracks.
+        :returns: a connected call; close it in the end.
+        :raises NoAnswer: if there is no such peer, or it doesn't answer in time.
+        :raises Rejected: (or :exc:`Busy`) if it says no.
+        :raises PathUnreachable: if no connection opens.
+        """
+        return await ringing.ring(
+            self, peer, media, timeout=timeout, metadata=metadata, on_call=on_call
+        )
+
+    async def ring_first(
+        self,
+        peers: Iterable[str],
+        media: Media,
+        *,
+        timeout: float = schema.RING_SECONDS,
+        metadata: Any = None,
+    ) -> Call:
+        """Call several peers at once; the first to accept gets the call, the others learn that.
+
+        :raises NoAnswer: (or another error) if none of them accepts: why the last one didn't.
+        """
+        return await ringing.ring_first(self, peers, media, timeout=timeout, metadata=metadata)
 
     # Moderation.
 

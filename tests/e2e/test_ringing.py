@@ -8,13 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
-import firertc
 from firertc import ringing
 from firertc.call import Call, Media
 from firertc.client import Client
 from firertc.errors import Busy, NoAnswer, PathUnreachable, PeerGone, Rejected
 from firertc.negotiation import CallState
-from firertc.ringing import Ring, ring, ring_first
+from firertc.ringing import Ring
 from firertc.room import Room
 
 from .conftest import Left
@@ -53,7 +52,7 @@ async def both(enter: Enter) -> tuple[Room, Room]:
 async def test_accepted(enter: Enter, left: Left) -> None:
     caller, callee = await both(enter)
     queue = rings(callee)
-    calling = asyncio.create_task(ring(caller, "bob", QUIET, metadata={"about": "tea"}))
+    calling = asyncio.create_task(caller.ring("bob", QUIET, metadata={"about": "tea"}))
     incoming = await queue.get()
     assert incoming.caller == "ann" and incoming.metadata == {"about": "tea"}
     answered = await incoming.accept(QUIET)
@@ -80,7 +79,7 @@ async def test_a_call_is_known_to_both_before_it_connects(enter: Enter) -> None:
     def note(side: str) -> Callable[[Call], None]:
         return lambda call: known.update({side: (call, call.state)})
 
-    calling = asyncio.create_task(firertc.ring(caller, "bob", QUIET, on_call=note("caller")))
+    calling = asyncio.create_task(caller.ring("bob", QUIET, on_call=note("caller")))
     answered = await (await queue.get()).accept(QUIET, on_call=note("callee"))
     call = await calling
     assert known == {"caller": (call, CallState.WAITING), "callee": (answered, CallState.NEW)}
@@ -92,7 +91,7 @@ async def test_a_call_is_known_to_both_before_it_connects(enter: Enter) -> None:
 async def test_refused(enter: Enter, left: Left, reason: str, error: type[Exception]) -> None:
     caller, callee = await both(enter)
     queue = rings(callee)
-    calling = asyncio.create_task(ring(caller, "bob", QUIET))
+    calling = asyncio.create_task(caller.ring("bob", QUIET))
     incoming = await queue.get()
     await incoming.reject(reason)
     with pytest.raises(error) as caught:
@@ -102,7 +101,7 @@ async def test_refused(enter: Enter, left: Left, reason: str, error: type[Except
     with pytest.raises(NoAnswer, match="no longer rings"):
         await incoming.accept(QUIET)
     # The caller may try again at once.
-    again = asyncio.create_task(ring(caller, "bob", QUIET))
+    again = asyncio.create_task(caller.ring("bob", QUIET))
     call = await (await queue.get()).accept(QUIET)
     await (await again).close()
     await call.close()
@@ -114,14 +113,14 @@ async def test_busy_all_the_time(enter: Enter) -> None:
     queue = rings(callee)
     callee.busy = True
     with pytest.raises(Busy, match="in another call"):
-        await ring(caller, "bob", QUIET)
+        await caller.ring("bob", QUIET)
     assert queue.empty()
 
 
 async def test_cancelled_by_the_caller(enter: Enter, left: Left) -> None:
     caller, callee = await both(enter)
     queue = rings(callee)
-    calling = asyncio.create_task(ring(caller, "bob", QUIET))
+    calling = asyncio.create_task(caller.ring("bob", QUIET))
     incoming = await queue.get()
     calling.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -136,7 +135,7 @@ async def test_nobody_picks_up(enter: Enter, left: Left) -> None:
     caller, callee = await both(enter)
     queue = rings(callee)
     with pytest.raises(NoAnswer, match=r"^Nobody answered within 1 s\.$"):
-        await ring(caller, "bob", QUIET, timeout=0.8)
+        await caller.ring("bob", QUIET, timeout=0.8)
     assert await (await queue.get()).stopped() == "cancelled"
     assert [path for path in left() if "/calls/" in path] == []
 
@@ -144,13 +143,13 @@ async def test_nobody_picks_up(enter: Enter, left: Left) -> None:
 async def test_nobody_of_that_name(enter: Enter) -> None:
     caller, _ = await both(enter)
     with pytest.raises(NoAnswer, match=r"^'eve' is not in the room\. There: 'bob'\.$"):
-        await ring(caller, "eve", QUIET)
+        await caller.ring("eve", QUIET)
 
 
 async def test_the_callee_leaves_while_it_rings(enter: Enter) -> None:
     caller, callee = await both(enter)
     queue = rings(callee)
-    calling = asyncio.create_task(ring(caller, "bob", QUIET))
+    calling = asyncio.create_task(caller.ring("bob", QUIET))
     incoming = await queue.get()
     await callee.leave()
     assert await incoming.stopped() == "left"
@@ -167,7 +166,7 @@ async def test_the_first_of_several_gets_it(
     assert await caller.wait_for("cid", WAIT_SECONDS) is not None
     of_bob, of_cid = rings(bob), rings(cid)
     # One who isn't there doesn't spoil it for the others.
-    calling = asyncio.create_task(ring_first(caller, ["bob", "eve", "cid"], QUIET))
+    calling = asyncio.create_task(caller.ring_first(["bob", "eve", "cid"], QUIET))
     at_bob, at_cid = await of_bob.get(), await of_cid.get()
     answered = await at_cid.accept(QUIET)
     call = await calling
@@ -182,12 +181,12 @@ async def test_the_first_of_several_gets_it(
 async def test_none_of_several_accepts(enter: Enter, left: Left) -> None:
     caller, bob = await both(enter)
     of_bob = rings(bob)
-    calling = asyncio.create_task(ring_first(caller, ["eve", "bob"], QUIET))
+    calling = asyncio.create_task(caller.ring_first(["eve", "bob"], QUIET))
     await (await of_bob.get()).reject()
     with pytest.raises(Rejected):
         await calling
     with pytest.raises(NoAnswer, match="There was nobody to call"):
-        await ring_first(caller, [], QUIET)
+        await caller.ring_first([], QUIET)
     await caller.leave()
     assert [path for path in left() if "/calls/" in path] == []
 
@@ -197,7 +196,7 @@ async def test_several_are_no_longer_called_when_the_caller_gives_up(
 ) -> None:
     caller, bob = await both(enter)
     of_bob = rings(bob)
-    calling = asyncio.create_task(ring_first(caller, ["bob"], QUIET))
+    calling = asyncio.create_task(caller.ring_first(["bob"], QUIET))
     at_bob = await of_bob.get()
     calling.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -215,7 +214,7 @@ async def test_accepted_by_one_whose_path_is_dead(
     queue = rings(callee)
     monkeypatch.setattr("firertc.link.Link.opened.__defaults__", (1.0,))
     monkeypatch.setattr("firertc.link.Link.carrier_opened", lambda self, carrier: None)
-    calling = asyncio.create_task(ring(caller, "bob", QUIET))
+    calling = asyncio.create_task(caller.ring("bob", QUIET))
     incoming = await queue.get()
     with pytest.raises(PathUnreachable, match=r"No network path.*TURN server.*Tried for 1 s"):
         await incoming.accept(QUIET)

@@ -41,8 +41,6 @@ PUBLIC = {
     "new_room_name": "firertc.schema",
     "open_source": "firertc.media",
     "receive_files": "firertc.receiving",
-    "ring": "firertc.ringing",
-    "ring_first": "firertc.ringing",
     "send_files": "firertc.sending",
     "wait_at_code": "firertc.call",
 }

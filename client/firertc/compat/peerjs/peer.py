@@ -12,7 +12,6 @@ from typing import Any, Final, Self
 
 from ... import Client, Config, Media, Ring, Room, load_config
 from ...errors import FireRTCError
-from ...ringing import ring
 from ...schema import PEER_ID_BYTES, decode_id, encode_id
 from .connection import Connection, DataConnection, MediaConnection, Stream, media_of
 from .errors import Emitter, PeerError, PeerErrorType, type_of
@@ -291,8 +290,7 @@ class Peer(Emitter):
             await self._room.wait_for(peer, EXPIRE_SECONDS)
             if connection.ended or self._room is None:
                 return
-            call = await ring(
-                self._room,
+            call = await self._room.ring(
                 peer,
                 media,
                 timeout=RING_SECONDS,
