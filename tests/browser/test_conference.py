@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +14,10 @@ from firertc.suite import LocalSuite, Seeds
 
 from .conference import ConferencePage
 from .conftest import Run
-from .screen import READING
+from .screen import READING, STEP_MILLISECONDS
 
-GONE_MILLISECONDS = 6_000
+GONE_MILLISECONDS = 5_000
+CROWD = 10
 SCRIPT = "<img src=x onerror=alert(1)>"
 
 OpenConference = Callable[..., ConferencePage]
@@ -34,8 +36,11 @@ def conference(
     """Opens the page; at the end no page may have complained."""
     opened: list[ConferencePage] = []
 
-    def open_it(fragment: str = "") -> ConferencePage:
-        address = f"{suite.addresses.hosting}/conference?key={realm.key}&room={room}{fragment}"
+    def open_it(fragment: str = "", opened_realm: Seeds | None = None) -> ConferencePage:
+        place = f"key={realm.key}&room={room}{fragment}"
+        if opened_realm is not None:
+            place = f"key=&realm={opened_realm.realm}&room={room}{fragment}"
+        address = f"{suite.addresses.hosting}/conference?{place}"
         page = ConferencePage.open(browser, address)
         opened.append(page)
         return page
@@ -159,3 +164,56 @@ def test_a_passphrase(conference: OpenConference) -> None:
     expect(stranger.page.locator("#problem-text")).to_contain_text("passphrase")
     stranger.join("Eve", camera=False, passphrase="open barley")
     expect(stranger.page.locator("#problem-text")).to_contain_text("not this room's")
+
+
+def test_a_locked_room(conference: OpenConference, open_realm: Seeds) -> None:
+    # Who makes a room in an open realm is its moderator.
+    ada, eve = (conference(opened_realm=open_realm) for _ in range(2))
+    ada.join("Ada", camera=False)
+    ada.wait_until_in()
+    ada.button("Lock room").click()
+    ada.expect_line("The room was locked")
+    eve.join("Eve", camera=False)
+    expect(eve.page.locator("#problem-text")).to_contain_text("locked")
+    eve.wait_for_view("start")
+    expect(ada.tile("Eve")).to_have_count(0)
+    # The way out: once it is open, the same button leads in.
+    ada.button("Unlock room").click()
+    ada.expect_line("The room was unlocked")
+    eve.button("Try again").click()
+    eve.wait_until_in()
+    expect(eve.page.locator("#problem")).to_be_hidden()
+    expect(ada.tile("Eve")).to_have_count(1)
+    # Chromium itself writes about what the rules refused.
+    assert all("403" in line for line in eve.complaints)
+    eve.complaints.clear()
+
+
+def test_ten_people(conference: OpenConference) -> None:
+    """One with a camera, the others in tabs of one window, as light as can be."""
+    ada = conference()
+    ada.join("Ada")
+    ada.wait_until_in()
+    ada.button("Camera on").click()
+    crowd = [conference() for _ in range(CROWD - 1)]
+    for number, page in enumerate(crowd):
+        page.join(f"Guest {number}", camera=False)
+        page.wait_until_in()
+    for page in (ada, *crowd):
+        expect(page.page.locator("#tiles li")).to_have_count(CROWD, timeout=STEP_MILLISECONDS)
+        linked = page.page.locator("#tiles .state").filter(has_text=re.compile("connect"))
+        expect(linked).to_have_count(0, timeout=STEP_MILLISECONDS)
+    # Everybody hears everybody.
+    for number, page in enumerate(crowd):
+        page.say(f"word {number}")
+    for page in (ada, *crowd):
+        for number in range(len(crowd)):
+            page.expect_line(f"word {number}")
+    # The picture reaches all of them.
+    ada.button("Camera off").click()
+    for page in crowd:
+        expect(page.tile("Ada")).to_have_class(re.compile("^tile( speaking)?$"))
+    # A tab that is closed is gone from all of them.
+    crowd[0].close()
+    for page in (ada, *crowd[1:]):
+        expect(page.tile("Guest 0")).to_have_count(0, timeout=GONE_MILLISECONDS)

@@ -66,3 +66,18 @@ def test_offline_for_ten_seconds(open_page: OpenPage, realm: Seeds) -> None:
     waiting.button("Hang up").click()
     coming.wait_for_view("ended")
     expect(coming.page.locator("#ended-text")).to_have_text("The other side hung up.")
+
+
+def test_no_network_at_the_start(open_page: OpenPage, realm: Seeds) -> None:
+    page = open_page(query=f"?key={realm.key}")
+    network = Network(page)
+    network.set(False)
+    page.button("Start a new call").click()
+    expect(page.problem()).to_contain_text("Check the network", timeout=BACK_MILLISECONDS)
+    page.wait_for_view("start")
+    network.set(True)
+    page.button("Try again").click()
+    page.wait_for_view("waiting")
+    others = [line for line in page.complaints if not any(name in line for name in EXPECTED)]
+    page.complaints.clear()
+    assert others == []
