@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, expect
 from firertc.suite import Seeds
 
 from .conftest import OpenPage, Run
-from .screen import READING, CallPage
+from .screen import READING, STEP_MILLISECONDS, CallPage
 
 OpenLobby = Callable[[str], CallPage]
 
@@ -132,7 +132,7 @@ def test_python_rings_and_is_rung(
     grace.button("Leave").click()
     here = ("--room", room, "--as", "robot", "--key", realm.key, "--stay", "--chat")
     python = firertc("call", peer, *here, "--play", "test")
-    expect(asked(ada)).to_contain_text("robot calls")
+    expect(asked(ada)).to_contain_text("robot calls", timeout=STEP_MILLISECONDS)
     ada.button("Accept").click()
     python.wait_for("connected")
     ada.wait_for_view("call")
@@ -151,11 +151,16 @@ def test_python_rings_and_is_rung(
     assert python.exit_code() == 0
 
 
-def test_nobody_answers(open_lobby: OpenLobby, firertc: Run, realm: Seeds, room: str) -> None:
+def test_a_call_that_is_missed(
+    open_lobby: OpenLobby, firertc: Run, realm: Seeds, room: str
+) -> None:
+    ada, grace = open_lobby("Ada"), open_lobby("Grace")
+    peer = grace.page.locator("#people li").get_attribute("data-peer") or ""
     python = firertc(
-        *("answer", "--room", room, "--as", "asleep", "--key", realm.key, "--timeout", "60"),
+        *("call", peer, "--room", room, "--as", "robot", "--key", realm.key, "--timeout", "3"),
     )
-    ada = open_lobby("Ada")
-    ada.button("Call asleep").click()
-    python.process.kill()
-    expect(ada.problem()).to_have_text("asleep did not answer.", timeout=40_000)
+    expect(asked(ada)).to_contain_text("robot calls", timeout=STEP_MILLISECONDS)
+    expect(asked(ada)).to_be_hidden()
+    status(ada, "You missed a call from robot.")
+    expect(ada.page).to_have_title("Call · FireRTC")
+    assert python.exit_code() != 0

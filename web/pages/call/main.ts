@@ -217,7 +217,10 @@ function watch(attempt: Attempt, call: Call): void {
 
 async function converse(attempt: Attempt, call: Call): Promise<LinkEnd> {
   // The code is used up: it need not stay in the address and the history.
-  if (call.code) history.replaceState(null, "", location.pathname + location.search);
+  if (call.code) {
+    history.replaceState(null, "", location.pathname + location.search);
+    rememberGoingOn("call", { code: true });
+  }
   element("messages", "ol").replaceChildren();
   show("call");
   say("Connected");
@@ -229,6 +232,7 @@ async function converse(attempt: Attempt, call: Call): Promise<LinkEnd> {
   const endNumbers = showNumbers(call);
   const end = await call.closed();
   endNumbers();
+  if (call.code) rememberGoingOn("call", null);
   return end;
 }
 
@@ -323,9 +327,16 @@ function placeOfForm(): Place {
   };
 }
 
-/** A page that was loaded anew in a room goes back in. */
+/** A page that was loaded anew in a room goes back in; a code was good for one call only. */
 function goOn(): void {
   const before = goingOn("call");
+  if (before?.["code"] === true) {
+    showProblem(
+      "This page was loaded anew, which ended the call: a code is good for one call only. " +
+        "Start a new call and share its code. In a room, calls outlast a page's loading anew.",
+      {},
+    );
+  }
   if (typeof before?.["room"] !== "string") return;
   const { name, talkingTo } = before;
   void enterRoom({
