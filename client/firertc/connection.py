@@ -464,14 +464,15 @@ class Connection:
 
     async def _close(self) -> None:
         sctp = self.pc.sctp
+        if sctp is not None:
+            # What was due at this moment may still send, and set a timer again: closing stops that.
+            await sctp.stop()
+            await asyncio.sleep(0)
         await self.pc.close()
         if sctp is not None:
-            # aiortc stops it first, then the transport below: what happens in between, a handshake
-            # that ends or a timer that is due, sets timers again, which would fail later.
+            # And a handshake may have ended while the transport below was being stopped. Left
+            # alone, its timers would send on what is closed, and fail.
             await sctp.stop()
-            # aioice that finds its path in the very moment it is closed goes on checking consent
-            # for half a minute: closed again, it stops.
-            await sctp.transport.transport._connection.close()
 
 
 def _ice_server(server: Mapping[str, Any]) -> RTCIceServer:
