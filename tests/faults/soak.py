@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from firertc.negotiation import UNREACHABLE_SECONDS
+
 from .cuts import Cut, endure, schedule
 from .lab import STEP_SECONDS, Event, Lab, Program
 from .many import POOL_THREADS, rss_bytes
@@ -33,6 +35,8 @@ GROWTH_BYTES: Final = 24 * 2**20
 """As much may a process seem to grow from there on, by the slope of its memory."""
 REPAIR_SECONDS: Final = 60.0
 SETTLE_SECONDS: Final = 8.0
+LEFT_SECONDS: Final = UNREACHABLE_SECONDS + 8.0
+"""How long what a repair leaves may take to end: an answer to one that is no longer needed."""
 
 Shape = Literal["call", "room"]
 Left = Callable[[], list[str]]
@@ -233,7 +237,7 @@ def _held_problems(before: Sequence[Event], after: Event) -> list[str]:
 async def _settled(peer: Program, before: Sequence[Event]) -> Event:
     """Its figures once it holds no more than before, or after a while: what a repair leaves ends
     by then, and at any one moment it may be renewing a lease."""
-    give_up = time.monotonic() + 2 * SETTLE_SECONDS
+    give_up = time.monotonic() + LEFT_SECONDS
     while _held_problems(before, figures := await peer.figures()) and time.monotonic() < give_up:
         await asyncio.sleep(0.5)
     return figures
