@@ -145,7 +145,9 @@ function wireRoom(room: Room, over: (why: string) => void): void {
     addNotice(`${nameOf(peer)} left`);
   });
   room.on("updated", (peer) => {
-    if (!peer.isSelf) tileOf(peer).rename(nameOf(peer));
+    // Our own role is known once we are seen.
+    if (peer.isSelf) showLock(room);
+    else tileOf(peer).rename(nameOf(peer));
   });
   room.on("link", (link) => {
     wireLink(room, link);
