@@ -226,6 +226,14 @@ def test_a_ring(page: Page, settings: Settings, name: str) -> None:
         peers["bob"],
     )
     break_between(page, "bob")
+    heard = page.evaluate(
+        """() => new Promise((resolve) => {
+          rooms.ann.room.on("message", resolve);
+          sides.bob.link.send("by the ring");
+        })"""
+    )
+    assert heard == {"peer": peers["bob"], "body": "by the ring"}
+    assert page.evaluate("[...rooms.ann.room.links.keys()]") == [peers["bob"]]
     page.evaluate("closeAll()")
 
 

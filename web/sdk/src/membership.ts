@@ -30,7 +30,7 @@ export interface RoomEvents {
   updated: Peer;
   /** Somebody calls. */
   ring: Ring;
-  /** In a room that connects all, a link has opened. */
+  /** A link has opened: the room's own, or a ring's. */
   link: Link;
   unlinked: { readonly link: Link; readonly end: LinkEnd };
   /** No link opened within 20 s. */
@@ -39,7 +39,7 @@ export interface RoomEvents {
   reconnecting: string;
   /** It is open again; what was said meanwhile arrives. */
   reconnected: string;
-  /** Somebody linked to us said something. */
+  /** Somebody linked to us said something; kept until somebody listens to this, or to the link. */
   message: { readonly peer: string; readonly body: unknown };
   /** Somebody linked to us opened a channel; kept until somebody listens to this, or to the link. */
   channel: { readonly peer: string; readonly channel: Channel };
@@ -106,9 +106,14 @@ export class Membership extends Emitter<RoomEvents> {
 
   /** A connected call belongs to the room: leaving ends it. @internal */
   hold(call: Call): void {
+    const { link } = call;
     this.calls.add(call);
-    void call.closed().then(() => this.calls.delete(call));
+    void call.closed().then((end) => {
+      this.calls.delete(call);
+      this.tell("unlinked", { link, end });
+    });
     this.mend(call);
+    this.tell("link", link);
   }
 
   /** Let a call's link be repaired in the room while it and its peer are in. @internal */

@@ -347,9 +347,6 @@ export class Mesh {
     this.room.mend(call);
     this.#aside(this.#watch(call));
     this.room.tell("link", call.link);
-    call.link.on("message", (body) => {
-      this.room.tell("message", { peer: remote, body });
-    });
   }
 
   async #watch(call: Call): Promise<void> {

@@ -26,6 +26,8 @@ import { CallDocument } from "./signaling.js";
 import { within } from "./waiting.js";
 
 const LEAVE_SECONDS = 5;
+/** What a link keeps until somebody listens. */
+const KEPT = ["message", "channel"] as const;
 
 /**
  * Given the asking peer's id and a request's body, returns the reply's, or a promise of it. It may
@@ -316,21 +318,32 @@ export class Stay extends Membership {
 
   #listenFor(event: keyof RoomEvents): void {
     if (this.#left) return;
-    if (event === "channel") for (const link of this.links.values()) this.#forwardChannels(link);
+    for (const kept of KEPT) {
+      if (event === kept) for (const link of this.links.values()) this.#forwardKept(link, kept);
+    }
     if (event === "broadcast") this.broadcasts.listen();
     if (event === "locked" || event === "unlocked") this.lockState.watch();
   }
 
-  /** Not before somebody listens: a link keeps its channels till then. */
-  #forwardChannels(link: Link): void {
-    if (this.#forwarding.has(link)) return;
-    this.#forwarding.add(link);
-    link.on("channel", (channel) => {
-      this.tell("channel", { peer: link.remote, channel });
-    });
+  /** Not before somebody listens: a link keeps these till then. */
+  #forwardKept(link: Link, event: (typeof KEPT)[number]): void {
+    const told = this.#forwarding.get(link) ?? new Set<string>();
+    if (told.has(event)) return;
+    this.#forwarding.set(link, told.add(event));
+    const peer = link.remote;
+    if (event === "channel") {
+      link.on("channel", (channel) => {
+        this.tell("channel", { peer, channel });
+      });
+    } else {
+      link.on("message", (body) => {
+        this.tell("message", { peer, body });
+      });
+    }
   }
 
-  readonly #forwarding = new WeakSet<Link>();
+  /** Which of the events that links keep we tell of. */
+  readonly #forwarding = new WeakMap<Link, Set<string>>();
 
   #forward(link: Link): void {
     const peer = link.remote;
@@ -346,7 +359,7 @@ export class Stay extends Membership {
     link.on("reconnected", () => {
       this.tell("reconnected", peer);
     });
-    if (this.#wanted.has("channel")) this.#forwardChannels(link);
+    for (const kept of KEPT) if (this.#wanted.has(kept)) this.#forwardKept(link, kept);
     this.#answer(link);
     for (const track of link.tracks) this.tell("track", { peer, track });
     this.shared.serve(link);
