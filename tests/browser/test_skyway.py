@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from google.cloud.firestore import Client
 from playwright.sync_api import Browser, Page, expect
 
 from firertc.suite import LocalSuite, Seeds
@@ -114,3 +115,54 @@ def test_credentials_are_checked(open_example: Opener, realm: Seeds) -> None:
     assert page.evaluate(FAILS, options)[-1] == 2
     assert page.evaluate(FAILS, options | {"credentials": signed | {"duration": 3}})[-1] == 4004
     assert page.evaluate(FAILS, options | {"defaultRoom": "hall"})[-1] == 4004
+
+
+MODERATED = """([options, name]) => new Promise((resolve) => {
+  window.told = [];
+  window.moderator = new Skyway();
+  moderator.on("roomLock", (locked, peer, info, isSelf) => told.push(["lock", locked, isSelf]));
+  moderator.on("systemAction", (action, message, reason) => told.push([action, reason]));
+  moderator.on("peerRestart", (peer, info, isSelf) => told.push(["restart", isSelf]));
+  moderator.on("incomingStream", (peer, stream, isSelf, info, screen) => {
+    if (!isSelf) told.push(["stream", screen]);
+  });
+  moderator.on("streamEnded", (peer, info, isSelf, screen) => told.push(["ended", screen]));
+  moderator.init(options);
+  moderator.joinRoom(name, { audio: false, video: true }, (error) => resolve(error ?? told));
+})"""
+
+
+def test_a_moderator_locks_and_a_screen_is_shared(
+    open_example: Opener, realm: Seeds, admin_sync: Client
+) -> None:
+    admin_sync.document(f"keys/{realm.key}").update({"limits": {"role": "moderator"}})
+    pages = [open_example("skyway") for _ in range(3)]
+    options = {"appKey": realm.key}
+    for page in pages[:2]:
+        assert page.evaluate(MODERATED, [options, "hall"]) == []
+    ann, bob, eve = pages
+    for page in (ann, bob):
+        page.wait_for_function("() => told.some(([what]) => what === 'stream')")
+    # The screen takes the camera's place, and gives it back.
+    ann.evaluate("async () => { await moderator.shareScreen(); }")
+    bob.wait_for_function("() => told.some(([what, screen]) => what === 'stream' && screen)")
+    ann.evaluate("moderator.stopScreen()")
+    bob.wait_for_function("() => told.at(-1)[0] === 'stream' && !told.at(-1)[1]")
+    assert bob.evaluate("told") == [
+        *(["stream", False], ["ended", False], ["stream", True]),
+        *(["ended", True], ["stream", False]),
+    ]
+    for page in (ann, bob):
+        page.evaluate("told.length = 0")
+    ann.evaluate("async () => { await moderator.refreshConnection(); }")
+    bob.wait_for_function("() => told.length === 1")
+    assert ann.evaluate("told") == [["restart", True]]
+    assert bob.evaluate("told") == [["restart", False]]
+    ann.evaluate("async () => { await moderator.lockRoom(); }")
+    bob.wait_for_function("() => told.some(([what]) => what === 'lock')")
+    assert ann.evaluate("told.at(-1)") == ["lock", True, True]
+    assert bob.evaluate("told.at(-1)") == ["lock", True, False]
+    eve.evaluate(MODERATED, [options, "hall"])
+    assert eve.evaluate("told") == [["reject", "locked"]]
+    ann.evaluate("async () => { await moderator.unlockRoom(); }")
+    assert eve.evaluate(MODERATED, [options, "hall"]) == []

@@ -325,8 +325,8 @@ export class Skyway extends EventEmitter {
       const link = room.link(peer);
       try {
         if (!link) throw new Error("There is no connection to this peer.");
+        link.send({ skyway: "refresh" } satisfies Said);
         if (link.side === "offerer") await link.renegotiate();
-        else link.send({ skyway: "refresh" } satisfies Said);
         this.emit("peerRestart", peer, this.getPeerInfo(peer), true, false);
       } catch (error) {
         errors[peer] = error as Error;
