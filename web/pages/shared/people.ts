@@ -39,7 +39,9 @@ export function rememberResume(room: string, resume: string): void {
 /** The room that the address names, or one that nobody else is in. */
 export function roomOfAddress(): string {
   const name = new URLSearchParams(location.search).get("room");
-  return name ?? `room-${crypto.randomUUID().slice(0, 8)}`;
+  // Not randomUUID: a page from an insecure address lacks it, and shall come as far as to say so.
+  const random = [...crypto.getRandomValues(new Uint8Array(4))];
+  return name ?? `room-${random.map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
 /** The passphrase that the address carries behind the hash: that part is sent to no server. */
