@@ -22,12 +22,9 @@ up: setup  ## Start the local suite in the background, and say what to try next
 down:  ## Stop the local suite
 	@.venv/bin/firertc down
 
-# In two processes: most tests wait more than they compute.
-SPREAD := -n 2 --dist loadgroup --no-loadscope-reorder
-
 test: browser lint  ## Check the style and the types, and run every test
 	@npm test --silent --prefix web/sdk
-	@$(PYTHON) -m pytest $(SPREAD) $(ARGS)
+	@$(PYTHON) -m pytest $(ARGS)
 
 browser:
 	@scripts/setup --browser

@@ -30,28 +30,6 @@ LASTING_THREADS = re.compile(r"asyncio_|ThreadPoolExecutor-|.*\(_poll_wrapper\)$
 """Threads of pools that outlive the test that made them (asyncio's, the poller of grpc.aio)."""
 
 
-TOGETHER = ("browser", "rules")
-"""Folders whose tests share what takes long to make, or are looked at as a whole in the end."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For two processes: what stays in one, and the long ones first, so that none is left last."""
-
-    def place(item: pytest.Item) -> tuple[str, str]:
-        file = item.path.relative_to(ROOT / "tests")
-        return file.parts[0], str(file)
-
-    def turn(item: pytest.Item) -> tuple[int, str]:
-        folder, file = place(item)
-        return ("faults", "browser").index(folder) if folder in ("faults", "browser") else 2, file
-
-    items.sort(key=turn)
-    for item in items:
-        folder, file = place(item)
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else file))
-
-
 @pytest.fixture(scope="session")
 def suite() -> Iterator[LocalSuite]:
     """The local suite, started for the first test that wants it; the environment leads to it."""
