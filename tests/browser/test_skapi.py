@@ -342,12 +342,17 @@ def test_those_who_vanish(open_example: Opener, admin_sync: Client, realm: Seeds
     told(ann, "error: The room was closed")
     assert ann.evaluate(f"{SETTLED}(() => skapi.postRealtime('x', 'RTCCall'))") == "INVALID_REQUEST"
     ann.evaluate("skapi.connectRealtime(RealtimeCallback).then(() => undefined)")
-    ann.evaluate("skapi.joinRealtime({ group: 'RTCCall' })")
-    # A moderator puts one out.
-    until = datetime.now(UTC) + timedelta(hours=1)
-    removal = {"by": "owner", "reason": "noise", "at": lease, "leaseUntil": until, "shard": 0}
+    assert all("status of 40" in line for line in open_example.complaints)
+
+
+def test_one_who_is_put_out(open_example: Opener, admin_sync: Client, realm: Seeds) -> None:
+    directory = admin_sync.document(f"realms/{realm.realm}/rooms/skapi")
+    ann = connect(open_example, "ann")
+    now = datetime.now(UTC)
+    until = now + timedelta(hours=1)
+    removal = {"by": "owner", "reason": "noise", "at": now, "leaseUntil": until, "shard": 0}
     directory.collection("removed").document("ann").set(removal)
-    peers.document("ann").delete()
+    directory.collection("peers").document("ann").delete()
     told(ann, "removed from the realm by a moderator. noise")
     again = "skapi.connectRealtime(RealtimeCallback)"
     assert ann.evaluate(f"{SETTLED}(() => {again})") == "REMOVED"
