@@ -7,6 +7,7 @@ import inspect
 import os
 import re
 import secrets
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -28,6 +29,12 @@ LEAK_SECONDS = 3.0
 
 LASTING_THREADS = re.compile(r"asyncio_|ThreadPoolExecutor-|.*\(_poll_wrapper\)$|pytest_timeout")
 """Threads of pools that outlive the test that made them (asyncio's, the poller of grpc.aio)."""
+
+
+def pytest_configure() -> None:
+    """A shell lets what it runs in the background ignore interrupts, and so would what we start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
