@@ -347,6 +347,8 @@ def test_those_who_vanish(open_example: Opener, admin_sync: Client, realm: Seeds
 
 def test_one_who_is_put_out(open_example: Opener, admin_sync: Client, realm: Seeds) -> None:
     directory = admin_sync.document(f"realms/{realm.realm}/rooms/skapi")
+    # A room that nobody is in any more is cleared away, with who was put out of it.
+    connect(open_example, "bob")
     ann = connect(open_example, "ann")
     now = datetime.now(UTC)
     until = now + timedelta(hours=1)
