@@ -473,6 +473,9 @@ class Connection:
             # And a handshake may have ended while the transport below was being stopped. Left
             # alone, its timers would send on what is closed, and fail.
             await sctp.stop()
+            # aioice that finds its path in the very moment it is closed goes on checking consent
+            # for half a minute: closed again, it stops.
+            await sctp.transport.transport._connection.close()
 
 
 def _ice_server(server: Mapping[str, Any]) -> RTCIceServer:
