@@ -26,6 +26,7 @@ import {
 } from "firebase/firestore/lite";
 
 import type { Config } from "./config.js";
+import type { Fields, Place, Snapshot, Where } from "./documents.js";
 import { DatabaseUnreachable, type FireRTCError } from "./errors.js";
 import { Listener } from "./listener.js";
 import type { Listening } from "./listening.js";
@@ -37,11 +38,10 @@ const PATIENCE_SECONDS = 25;
 /** After these it is asked again, the last one over and over. */
 const AGAIN_SECONDS = [0.1, 0.25, 0.5, 1] as const;
 
+export type { Fields, Place, Snapshot, Where };
+
 // What is refused is told by an error, not on the console.
 setLogLevel("silent");
-
-/** The fields of a document. */
-export type Fields = Readonly<Record<string, unknown>>;
 
 /** What Firestore bills, as this client can count it (what the rules read is not among it). */
 export class Operations {
@@ -62,29 +62,6 @@ export class Operations {
 export type Change =
   | { readonly change: "set" | "update"; readonly path: string; readonly fields: Fields }
   | { readonly change: "delete"; readonly path: string };
-
-/** The documents of one collection, or those of them in which a field has a value. */
-export interface Where {
-  /** Path of the collection, from `realms/` on. */
-  readonly collection: string;
-  readonly field?: string;
-  readonly value?: string;
-}
-
-/** Where the database is. @internal */
-export interface Place {
-  /** Its name. */
-  readonly database: string;
-  readonly emulator: readonly [host: string, port: number] | null;
-}
-
-/** What has changed among the documents of a {@link Where}; the first holds them all. */
-export interface Snapshot {
-  /** Fields by path. */
-  readonly changed: ReadonlyMap<string, Fields>;
-  /** Paths. */
-  readonly removed: readonly string[];
-}
 
 /** The server's time of the write. */
 export const SERVER_TIME: unknown = serverTimestamp();

@@ -1,6 +1,6 @@
 /** What a document says, as it changes. */
 
-import type { Fields } from "./database.js";
+import type { Fields } from "./documents.js";
 import { DatabaseUnreachable } from "./errors.js";
 import { deferred, type Deferred } from "./waiting.js";
 

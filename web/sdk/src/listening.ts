@@ -18,7 +18,7 @@ import {
   type QueryDocumentSnapshot,
 } from "firebase/firestore";
 
-import type { Fields, Place, Snapshot, Where } from "./database.js";
+import type { Fields, Place, Snapshot, Where } from "./documents.js";
 
 /** Listens for one user. */
 export class Listening {
