@@ -9,6 +9,7 @@
 import { SERVER_TIME, timestamp, type Change } from "./database.js";
 import { ConfigError, type FireRTCError } from "./errors.js";
 import type { Membership } from "./membership.js";
+import { readMessage, type MessageFields } from "./roomSchema.js";
 import {
   ANYONE,
   BODY_CHARS,
@@ -17,8 +18,6 @@ import {
   MESSAGE_SLOTS,
   messageId,
   newShard,
-  readMessage,
-  type MessageFields,
 } from "./schema.js";
 import type { Context } from "./sealing.js";
 import { sleep } from "./waiting.js";

@@ -3,8 +3,9 @@
 import type { Fields } from "./database.js";
 import { PermissionDenied } from "./errors.js";
 import { readCard } from "./presence.js";
-import { DEFAULT_ROOM, encodeId, ROOM_ID_BYTES, roomPath, type Peer } from "./schema.js";
-import { checkRoomSeal, stretchRoom, type RoomSeal } from "./sealing.js";
+import type { Peer } from "./roomSchema.js";
+import { checkRoomSeal, stretchRoom, type RoomSeal } from "./roomSeal.js";
+import { DEFAULT_ROOM, encodeId, ROOM_ID_BYTES, roomPath } from "./schema.js";
 import type { Session } from "./session.js";
 
 /** How many a room takes that says nothing of it. */

@@ -12,8 +12,9 @@ import { mark, offered, offerRepairs, standing, takeRepair, type Attempt } from 
 import { UNREACHABLE_SECONDS } from "./negotiation.js";
 import { repairMark, takesRepair, type Mode } from "./repair.js";
 import type { Ring } from "./ringing.js";
-import { directId, LEASE_SLACK_SECONDS, roomPath, type CallFields, type Peer } from "./schema.js";
-import type { RoomSeal } from "./sealing.js";
+import type { Peer } from "./roomSchema.js";
+import type { RoomSeal } from "./roomSeal.js";
+import { directId, LEASE_SLACK_SECONDS, roomPath, type CallFields } from "./schema.js";
 import type { Session } from "./session.js";
 import { CallDocument } from "./signaling.js";
 import { sleep } from "./waiting.js";

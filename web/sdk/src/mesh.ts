@@ -14,6 +14,7 @@ import { FireRTCError, PathUnreachable } from "./errors.js";
 import type { Side } from "./link.js";
 import type { Membership } from "./membership.js";
 import { ATTEMPT_SECONDS, connects, UNREACHABLE_SECONDS } from "./negotiation.js";
+import type { Peer } from "./roomSchema.js";
 import {
   decodeId,
   directId,
@@ -21,7 +22,6 @@ import {
   STANDING_OFFER_SECONDS,
   standingId,
   type CallFields,
-  type Peer,
 } from "./schema.js";
 import { CallDocument, type Terms } from "./signaling.js";
 import { cancelled, sleep } from "./waiting.js";

@@ -8,15 +8,14 @@
 import { SERVER_TIME, timestamp, type Fields } from "./database.js";
 import { DocumentMalformed } from "./errors.js";
 import type { Membership } from "./membership.js";
+import { readPeer, type Peer } from "./roomSchema.js";
 import {
   DATA_CHARS,
   jsonText,
   newShard,
   PEER_LEASE_RENEW_SECONDS,
   PEER_LEASE_SECONDS,
-  readPeer,
   ROOM_LEASE_SECONDS,
-  type Peer,
 } from "./schema.js";
 import type { Context, Seal } from "./sealing.js";
 

@@ -13,6 +13,7 @@ import { CAPACITY, look, type Connect, type RoomView } from "./looking.js";
 import { Mesh } from "./mesh.js";
 import { removal, remove } from "./moderation.js";
 import { ring, ringFirst, type RingFirstOptions, type RingOptions } from "./ringing.js";
+import { stretchRoom } from "./roomSeal.js";
 import {
   ANYONE,
   decodeId,
@@ -24,7 +25,6 @@ import {
   ROOM_LEASE_SECONDS,
   type CallFields,
 } from "./schema.js";
-import { stretchRoom } from "./sealing.js";
 import type { Session } from "./session.js";
 import { parsedCall, Stay } from "./stay.js";
 import { deferred, within, type Waiting } from "./waiting.js";

@@ -5,42 +5,24 @@
  * and the key that seals what is in it; the code itself never reaches the database.
  */
 
-import {
-  CodeUnknown,
-  ConfigError,
-  InsecureContext,
-  PassphraseNeeded,
-  ProtocolError,
-  SealBroken,
-  WrongPassphrase,
-} from "./errors.js";
+import { InsecureContext, SealBroken } from "./errors.js";
 import { toBase64Url } from "./schema.js";
 
-export const CODE_WORDS = 4;
 /** RFC 7914; a few tenths of a second and 32 MiB of memory. */
 export const SCRYPT = { N: 2 ** 15, r: 8, p: 1 } as const;
 export const KEY_BYTES = 32;
 /** NIST SP 800-38D, section 5.2.1.1: 96 bits is the length GCM is made for. */
 export const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const CHECK_BYTES = 16;
 /** Other work gets its turn this often while a code is stretched. */
 const STRETCH_TURN_MILLISECONDS = 8;
 const VERSION = "firertc/1";
 
 const utf8 = new TextEncoder();
 
-/** The 2,048 words codes are made of; loaded when they are first needed. */
-export async function words(): Promise<readonly string[]> {
-  return (await import("./words.js")).WORDS;
-}
-
-/** A fresh code: four words drawn at random, joined with `-`. */
+/** A fresh code: four words drawn at random, joined with `-`; the words are loaded with the first. */
 export async function newCode(): Promise<string> {
-  const list = await words();
-  const drawn = crypto.getRandomValues(new Uint16Array(CODE_WORDS));
-  // 65,536 is a multiple of the 2,048 words: every word is as likely as any other.
-  return Array.from(drawn, (number) => list[number % list.length] ?? "").join("-");
+  return (await import("./codes.js")).newCode();
 }
 
 /**
@@ -49,48 +31,7 @@ export async function newCode(): Promise<string> {
  * @throws CodeUnknown if it isn't four words of the list; names the word and the nearest one.
  */
 export async function normalizeCode(text: string): Promise<string> {
-  const parts = text
-    .toLowerCase()
-    .split(/[\s-]+/)
-    .filter(Boolean);
-  if (parts.length !== CODE_WORDS) {
-    throw new CodeUnknown(
-      `A code has ${String(CODE_WORDS)} words joined with '-'; this one has ${String(parts.length)}.`,
-    );
-  }
-  const list = await words();
-  for (const part of parts) {
-    if (!list.includes(part)) {
-      const near = nearest(part, list);
-      const hint = near ? ` Did you mean '${near}'?` : "";
-      throw new CodeUnknown(`'${part}' is not a word that codes are made of.${hint}`);
-    }
-  }
-  return parts.join("-");
-}
-
-/** The word that takes the fewest changes, if it takes at most two. */
-function nearest(word: string, list: readonly string[]): string | undefined {
-  let [best, least]: [string | undefined, number] = [undefined, 3];
-  for (const known of list) {
-    const changes = Math.abs(known.length - word.length) < least ? distance(word, known) : least;
-    if (changes < least) [best, least] = [known, changes];
-  }
-  return best;
-}
-
-/** Levenshtein's distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+  return (await import("./codes.js")).normalizeCode(text);
 }
 
 /** Where a sealed text stands; bound to it as associated data, so that it opens nowhere else. */
@@ -183,18 +124,6 @@ function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
-/** What a room's passphrase opens: the key of all that is sealed in the room. */
-export class RoomSeal extends Seal {
-  /** Stands in the room's document: tells a wrong passphrase from the right one. */
-  check = "";
-
-  /** `sealed` of the room's document. */
-  fields(): Readonly<Record<string, string | number>> {
-    const { N: n, r, p } = SCRYPT;
-    return { kdf: "scrypt", n, r, p, check: this.check };
-  }
-}
-
 /**
  * Turn a code into a document id and a key: some tenths of a second of work, in small turns, so
  * that the page goes on.
@@ -210,61 +139,11 @@ export async function stretch(code: string, project: string): Promise<Seal> {
   return await Seal.of(hex, key);
 }
 
-/**
- * Turn a room's passphrase into its key; as much work as {@link stretch}.
- *
- * @param passphrase any text but none; written in Unicode's form NFC first.
- * @param project Firebase project id; part of the salt, as are the ids of realm and room.
- * @throws ConfigError if it is empty.
- * @throws InsecureContext if the page was not loaded from HTTPS or localhost.
- */
-export async function stretchRoom(
-  passphrase: string,
-  project: string,
-  realm: string,
-  room: string,
-): Promise<RoomSeal> {
-  if (!passphrase) throw new ConfigError("A passphrase needs at least one character.");
-  const expand = await scrypt(passphrase.normalize("NFC"), `room/${project}/${realm}/${room}`);
-  const [check, key] = await Promise.all([
-    expand("room-check", CHECK_BYTES),
-    expand("room-key", KEY_BYTES),
-  ]);
-  const seal = new RoomSeal("", await importKey(key));
-  seal.check = toBase64Url(check);
-  return seal;
-}
-
-/**
- * Whether we have what a room's document says its contents are sealed with.
- *
- * @param seal made of the passphrase that was given; null: none was.
- * @param found `sealed` of the room's document.
- * @throws PassphraseNeeded the room is sealed, and no passphrase was given.
- * @throws WrongPassphrase it is sealed with another.
- * @throws SealBroken a passphrase was given, and the room is not sealed.
- * @throws ProtocolError it is sealed in a way that is not known here.
- */
-export function checkRoomSeal(seal: RoomSeal | null, found: unknown): void {
-  if (found == null) {
-    if (!seal) return;
-    throw new SealBroken("The room is not sealed, though a passphrase was given. Choose another.");
-  }
-  if (!seal) throw new PassphraseNeeded("The room is sealed: it takes a passphrase.");
-  const theirs = found as Readonly<Record<string, unknown>>;
-  const ours = seal.fields();
-  // Anything weaker would let whoever wrote it guess the passphrase more cheaply.
-  if (["kdf", "n", "r", "p"].some((name) => theirs[name] !== ours[name])) {
-    throw new ProtocolError("The room is sealed in a way that this program doesn't know.");
-  }
-  if (theirs["check"] !== seal.check) {
-    throw new WrongPassphrase("The passphrase is not this room's. Ask somebody inside for it.");
-  }
-}
-
+/** Gives as many bytes for one purpose as are asked for. */
 type Expand = (purpose: string, length: number) => Promise<Uint8Array<ArrayBuffer>>;
 
-async function scrypt(secret: string, salt: string): Promise<Expand> {
+/** Stretch a secret: some tenths of a second of work. */
+export async function scrypt(secret: string, salt: string): Promise<Expand> {
   // Typed as always there, but a page on plain HTTP has none.
   if (!(crypto.subtle as SubtleCrypto | undefined)) {
     throw new InsecureContext(
@@ -287,6 +166,7 @@ async function scrypt(secret: string, salt: string): Promise<Expand> {
   };
 }
 
-async function importKey(key: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+/** The key of a seal, of its bytes. */
+export async function importKey(key: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
   return await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]);
 }
