@@ -23,13 +23,13 @@ from aiortc import (
     RTCDataChannel,
     RTCIceServer,
     RTCIceTransport,
-    RTCPeerConnection,
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
 from aiortc.sdp import candidate_to_sdp
 
 from . import control
+from .closing import PeerConnection
 from .descriptions import (
     END_OF_CANDIDATES,
     MDNS_SUFFIX,
@@ -120,7 +120,7 @@ class Connection:
         self._live = like is None
         self._sent: dict[RTCRtpTransceiver, SentTrack] = {}
         self._limits: dict[str, int] = {} if like is None else dict(like._limits)
-        self.pc = RTCPeerConnection(
+        self.pc = PeerConnection(
             RTCConfiguration(
                 iceServers=[_ice_server(server) for server in ice_servers],
                 bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
@@ -459,23 +459,8 @@ class Connection:
             self._gathering.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._gathering
-        closing = asyncio.ensure_future(self._close())
+        closing = asyncio.ensure_future(self.pc.close())
         await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
-
-    async def _close(self) -> None:
-        sctp = self.pc.sctp
-        if sctp is not None:
-            # What was due at this moment may still send, and set a timer again: closing stops that.
-            await sctp.stop()
-            await asyncio.sleep(0)
-        await self.pc.close()
-        if sctp is not None:
-            # And a handshake may have ended while the transport below was being stopped. Left
-            # alone, its timers would send on what is closed, and fail.
-            await sctp.stop()
-            # aioice that finds its path in the very moment it is closed goes on checking consent
-            # for half a minute: closed again, it stops.
-            await sctp.transport.transport._connection.close()
 
 
 def _ice_server(server: Mapping[str, Any]) -> RTCIceServer:

@@ -17,12 +17,12 @@ from aiortc import (
     RTCConfiguration,
     RTCIceServer,
     RTCIceTransport,
-    RTCPeerConnection,
     RTCSessionDescription,
 )
 from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
 
 from ..call import Media
+from ..closing import PeerConnection
 from ..connection import CLOSE_SECONDS, KINDS, LocalDescription, Path, usable_by_aiortc
 from ..errors import DocumentMalformed, PathUnreachable
 from ..link import LinkEnd
@@ -43,7 +43,7 @@ class PlainConnection:
 
     def __init__(self, ice_servers: Iterable[Mapping[str, Any]], media: Media) -> None:
         self.media = media
-        self.pc = RTCPeerConnection(
+        self.pc = PeerConnection(
             RTCConfiguration(
                 iceServers=[
                     RTCIceServer(
