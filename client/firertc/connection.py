@@ -41,6 +41,7 @@ from .descriptions import is_complete as is_complete
 from .descriptions import usable_by_aiortc as usable_by_aiortc
 from .errors import ConfigError, DocumentMalformed, ProtocolError
 from .negotiation import GATHER_GRACE_SECONDS
+from .repeats import route_repeats
 from .tracks import SentTrack
 
 CLOSE_SECONDS = 5.0
@@ -186,6 +187,8 @@ class Connection:
                 control.LABEL, negotiated=True, id=control.CHANNEL_ID
             )
             self.on_channel(self.channel)
+        if self.pc.sctp is not None:
+            route_repeats(self.pc.sctp.transport)
 
     # Sections and tracks.
 

@@ -20,6 +20,9 @@ from firertc.tracks import ReceivedTrack, SentTrack, Timeline
 
 from .pairs import BOTH, WAIT_SECONDS, Pair, heard, linked, soon, until
 
+STILL_SECONDS = 12.0
+"""A second of pictures comes in less; one that a packet is lost of for good stands still longer."""
+
 
 class Grey(VideoStreamTrack):
     """A picture of one shade."""
@@ -80,6 +83,34 @@ async def test_two_pictures_and_one_of_them_goes(pair: Pair, sender: str) -> Non
     await shows(first, 120)
     assert len(pair[0].connection.pc.getTransceivers()) == sections
     assert theirs.tracks == [first, second]
+
+
+async def test_a_lost_packet_of_one_of_two_pictures_is_sent_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = pair
+    tracks = heard(theirs, "track")
+    pictures = []
+    for shade in (40, 200):
+        await mine.add_track(Grey(shade))
+        pictures.append(await soon(tracks))
+    await asyncio.gather(shows(pictures[0], 40), shows(pictures[1], 200))
+    router: Any = theirs.connection.pc.getTransceivers()[0].receiver.transport._rtp_router
+    route, lost = router.route_rtp, []
+
+    def lose(packet: Any) -> Any:
+        receiver = route(packet)
+        first = receiver is not None and receiver not in lost
+        if first:
+            lost.append(receiver)
+        return None if first else receiver
+
+    monkeypatch.setattr(router, "route_rtp", lose)
+    began = asyncio.get_running_loop().time()
+    for _ in range(30):
+        await asyncio.gather(*(picture.recv() for picture in pictures))
+    assert len(lost) == 2
+    assert asyncio.get_running_loop().time() - began < STILL_SECONDS
 
 
 async def test_tracks_of_both_sides_at_once(pair: Pair) -> None:
