@@ -206,10 +206,13 @@ class Connection:
         receivers = [each.track for each in self.pc.getReceivers()]
         return receivers.index(received)
 
-    def received(self, section: int) -> MediaStreamTrack | None:
-        """What the other side sends in a section; None: nothing."""
-        receivers = self.pc.getReceivers()
-        return receivers[section].track if section < len(receivers) else None
+    def received(self) -> dict[int, MediaStreamTrack]:
+        """What the other side sends, by the number of its section."""
+        return {
+            section: each.receiver.track
+            for section, each in enumerate(self.pc.getTransceivers())
+            if each.currentDirection in ("sendrecv", "recvonly")
+        }
 
     @property
     def tracks(self) -> list[MediaStreamTrack]:
@@ -384,6 +387,11 @@ class Connection:
     async def renegotiation(self) -> str:
         """A fresh offer on the connection that exists, candidates included."""
         await self.pc.setLocalDescription(await self.pc.createOffer())
+        for each in self.pc.getTransceivers():
+            # Whoever offers to receive must be ready for it (RFC 3264, section 5.1); aiortc throws
+            # away what comes before it has the answer, with it the one picture that is whole.
+            if each.direction in ("sendrecv", "recvonly"):
+                each.receiver._enabled = True
         return self.pc.localDescription.sdp
 
     async def _describe(self, description: RTCSessionDescription) -> LocalDescription:

@@ -26,10 +26,10 @@ from .link_state import LinkEnd as LinkEnd
 from .link_state import LinkState as LinkState
 from .messages import Messages
 from .negotiation import UNREACHABLE_SECONDS, Pulse
+from .received import Received
 from .renegotiation import Renegotiation
 from .repair import REPAIR_SECONDS
 from .requests import Handler
-from .tracks import ReceivedTrack
 from .unheard import Unheard
 
 GOODBYE_SECONDS = 1.0
@@ -48,7 +48,9 @@ class Link(AsyncIOEventEmitter):
     Events:
 
     * ``message`` (body): user data; each once, in order, kept until somebody listens.
-    * ``track`` (track): the other side sends a track, which lasts as long as the link.
+    * ``track`` (track): the other side sends a track; it outlasts repairs.
+    * ``track_removed`` (track): it sends it no longer, and the track has ended. Sent again, it
+      comes as another one.
     * ``channel`` (channel): the other side opened a :class:`Channel`; kept until somebody listens.
     * ``mute`` (kinds): which of its kinds are muted, as a mapping.
     * ``pulse`` (``"alive"``, ``"suspect"``, ``"dead"``): how the other side's heart beats.
@@ -66,8 +68,6 @@ class Link(AsyncIOEventEmitter):
         self.side: Side = side
         self.remote = remote
         self.state = LinkState.CONNECTING
-        self.tracks: list[MediaStreamTrack] = []
-        """What the other side sends."""
         self.muted: Mapping[str, bool] = {}
         """Which kinds the other side has muted."""
         self.can: frozenset[str] = frozenset()
@@ -78,11 +78,11 @@ class Link(AsyncIOEventEmitter):
         """How long a repair may take before the link ends."""
         self.carrier = Carrier(connection, self)
         """The connection in use."""
-        self.unheard = Unheard(self, "message", "channel")
-        self.channels = Channels(self)
         self._previous: Carrier | None = None
         """The one before, until something came on the one in use."""
         self._coming: set[Carrier] = set()
+        self.unheard = Unheard(self, "message", "channel")
+        self.channels = Channels(self)
         loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[LinkEnd] = loop.create_future()
@@ -91,7 +91,7 @@ class Link(AsyncIOEventEmitter):
         self._renegotiation = Renegotiation(self)
         self._heart = Heartbeat(self.say, self._judge)
         self._pulse: Pulse = "alive"
-        self._received: dict[int, ReceivedTrack] = {}
+        self._received = Received(self.emit)
         self._mute: dict[str, bool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._mending: asyncio.Task[None] | None = None
@@ -105,6 +105,11 @@ class Link(AsyncIOEventEmitter):
     def connection(self) -> Connection:
         """The connection in use."""
         return self.carrier.connection
+
+    @property
+    def tracks(self) -> list[MediaStreamTrack]:
+        """What the other side sends."""
+        return list(self._received.tracks)
 
     @property
     def rtt_seconds(self) -> float | None:
@@ -168,8 +173,7 @@ class Link(AsyncIOEventEmitter):
         self._messages.end()
         self._settled.set()
         self.channels.close()
-        for track in self._received.values():
-            track.stop()
+        self._received.close()
         self._ended.set_result(end)
         self._closing = asyncio.create_task(self._close(), name="firertc-link-close")
         self.emit("closed", end)
@@ -317,10 +321,9 @@ class Link(AsyncIOEventEmitter):
 
     def abandon(self, carrier: Carrier) -> None:
         """Give up a connection that was coming; nothing happens if the link runs on it."""
-        if carrier in (self.carrier, self._previous):
-            return
-        self._coming.discard(carrier)
-        self._drop(carrier)
+        if carrier not in (self.carrier, self._previous):
+            self._coming.discard(carrier)
+            self._drop(carrier)
 
     def adopt(self, carrier: Carrier) -> None:
         """Run on a connection that came, from now on."""
@@ -355,12 +358,12 @@ class Link(AsyncIOEventEmitter):
             self.abandon(carrier)
         elif carrier is self.carrier:
             previous, self._previous = self._previous, None
-            if previous is not None and previous.is_alive:
-                self.carrier = previous
-                self._move(carrier, previous)
-                self._drop(carrier)
-            else:
+            if previous is None or not previous.is_alive:
                 self._break("failed", LinkEnd("failed", by_remote=how == "closed"))
+                return
+            self.carrier = previous
+            self._move(carrier, previous)
+            self._drop(carrier)
 
     def carrier_broke_protocol(self, carrier: Carrier) -> None:
         """See :class:`CarrierUser`."""
@@ -368,15 +371,14 @@ class Link(AsyncIOEventEmitter):
 
     def carrier_track(self, carrier: Carrier, section: int, track: MediaStreamTrack) -> None:
         """See :class:`CarrierUser`."""
-        known = self._received.get(section)
-        if known is not None and known.kind == track.kind:
-            if carrier is self.carrier:
-                known.change(track)
-            return
-        given = self._received[section] = ReceivedTrack(track.kind)
-        given.change(track)
-        self.tracks.append(given)
-        self.emit("track", given)
+        # Those of one that is coming are taken when it has come.
+        if carrier is self.carrier:
+            self._received.take(section, track)
+
+    def reconcile(self) -> None:
+        """What the other side sends has changed, or comes on another connection."""
+        if self.state is not LinkState.CLOSED:
+            self._received.become(self.connection.received())
 
     def carrier_channel(self, carrier: Carrier, channel: RTCDataChannel) -> None:
         """See :class:`CarrierUser`."""
@@ -427,8 +429,7 @@ class Link(AsyncIOEventEmitter):
         """Go on with another connection: say again what the other side may not have heard."""
         self._heart.hear()
         new.connection.take_over(old.connection)
-        for section, given in self._received.items():
-            given.change(new.connection.received(section))
+        self.reconcile()
         new.send(Hello(CAN))
         if self._mute:
             self.say(Mute(dict(self._mute)))

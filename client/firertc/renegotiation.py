@@ -99,6 +99,7 @@ class Renegotiation:
                     accepted = await answer
                     if accepted is not None:
                         await connection.accept(accepted)
+                self._link.reconcile()
             except (TimeoutError, asyncio.CancelledError):
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
@@ -113,6 +114,7 @@ class Renegotiation:
             carrier = self._link.carrier
             answer = await carrier.connection.answer(offer.sdp)
             carrier.send(Description("answer", offer.generation, answer.sdp))
+            self._link.reconcile()
             self._met.set()
 
     def take_answer(self, answer: Description) -> None:

@@ -48,8 +48,9 @@ class Room(Stay):
       a ring; ``unreachable`` (peer, error): in a room that connects all, none opened within 20 s.
     * ``reconnecting``, ``reconnected`` (peer id): a link has broken and is being mended; it is
       back.
-    * ``message`` (peer id, body): somebody linked to us said something; ``track`` (peer id, track),
-      ``channel`` (peer id, channel), ``mute`` (peer id, kinds): as :class:`firertc.Link` has them.
+    * ``message`` (peer id, body): somebody linked to us said something; ``track`` and
+      ``track_removed`` (peer id, track), ``channel`` (peer id, channel), ``mute`` (peer id, kinds):
+      as :class:`firertc.Link` has them.
     * ``broadcast`` (peer id, body, is_private): somebody said something through the database, to
       all or (``is_private``) to us alone. Listened for once somebody registers: 2 reads.
     * ``locked``, ``unlocked`` (): by a moderator. Listened for once somebody registers: 1 read.

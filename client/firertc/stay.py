@@ -302,7 +302,7 @@ class Stay(Membership):
 
     def _on_link(self, link: Link) -> None:
         peer = link.remote
-        for event in ("track", "mute"):
+        for event in ("track", "track_removed", "mute"):
             link.on(event, lambda value, event=event: self.emit(event, peer, value))
         self._forwarded[link] = set()
         for event in KEPT:

@@ -118,7 +118,7 @@ class _Source(MediaStreamTrack):
 class ReceivedTrack(_Source):
     """What the other side sends in one section, on whatever connection there is.
 
-    It ends when the link ends.
+    It ends when the other side removes it, or the link ends.
     """
 
     def __init__(self, kind: str) -> None:
@@ -127,7 +127,7 @@ class ReceivedTrack(_Source):
     async def recv(self) -> Media:
         """The next frame.
 
-        :raises aiortc.mediastreams.MediaStreamError: if the link has ended.
+        :raises aiortc.mediastreams.MediaStreamError: if it was removed, or the link has ended.
         """
         frame = await self._next()
         pts = self._timeline.shift(frame)

@@ -65,7 +65,9 @@ class Peer:
         self.client = client
         self.call = call
         self.tracks: asyncio.Queue[MediaStreamTrack] = asyncio.Queue()
+        self.removed: asyncio.Queue[MediaStreamTrack] = asyncio.Queue()
         call.link.on("track", self.tracks.put_nowait)
+        call.link.on("track_removed", self.removed.put_nowait)
         for track in call.link.tracks:
             self.tracks.put_nowait(track)
 
@@ -146,9 +148,14 @@ def check_both_ways(page: CallPage, peer: Peer, aside: Aside) -> None:
     check_screen(page, aside.run(peer.frames(screen, WIDTH + 1, 5))[-1])
     page.button("Stop sharing").click()
 
-    # The page adds its camera: the section is used again, so for Python it is the same track.
+    # The page takes it away again: for Python the track ends.
+    assert aside.run(peer.removed.get(), TRACK_SECONDS) is screen
+    assert screen.readyState == "ended" and peer.call.link.tracks == []
+
+    # The page adds its camera: the section is used again, for another track.
     page.button("Camera off").click()
-    assert len(aside.run(peer.numbers(screen, 5))) == 5
+    camera = aside.run(peer.tracks.get(), TRACK_SECONDS)
+    assert len(aside.run(peer.numbers(camera, 5))) == 5
 
     # Python takes its track away again.
     aside.run(peer.call.link.remove_track(sent))

@@ -64,7 +64,7 @@ async def pair() -> AsyncIterator[Pair]:
 @pytest.mark.parametrize("sender", ["offerer", "answerer"])
 async def test_two_pictures_and_one_of_them_goes(pair: Pair, sender: str) -> None:
     mine, theirs = pair if sender == "offerer" else pair[::-1]
-    tracks = heard(theirs, "track")
+    tracks, removed = heard(theirs, "track"), heard(theirs, "track_removed")
     dark, light = Grey(40), Grey(200)
     await mine.add_track(dark)
     first = await soon(tracks)
@@ -75,14 +75,17 @@ async def test_two_pictures_and_one_of_them_goes(pair: Pair, sender: str) -> Non
         await mine.add_track(light)
     await mine.remove_track(dark)
     assert dark.readyState == "live"
+    assert await soon(removed) is first and first.readyState == "ended"
+    assert theirs.tracks == [second]
     with pytest.raises(ConfigError, match="not sent on this link"):
         await mine.remove_track(dark)
     # Its section is used again.
     sections = len(pair[0].connection.pc.getTransceivers())
     await mine.add_track(Grey(120))
-    await shows(first, 120)
+    third = await soon(tracks)
+    await shows(third, 120)
     assert len(pair[0].connection.pc.getTransceivers()) == sections
-    assert theirs.tracks == [first, second]
+    assert theirs.tracks == [second, third] and removed.empty()
 
 
 async def test_a_lost_packet_of_one_of_two_pictures_is_sent_again(

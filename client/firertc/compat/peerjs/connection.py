@@ -276,6 +276,7 @@ class MediaConnection(Connection):
 
     def _hear(self, call: Call) -> None:
         call.link.on("track", self._receive)
+        call.link.on("track_removed", self._lose)
         for track in call.link.tracks:
             self._receive(track)
 
@@ -286,6 +287,10 @@ class MediaConnection(Connection):
             asyncio.get_running_loop().call_soon(self.emit, "stream", stream)
         if track not in self.remote_stream.tracks:
             self.remote_stream.tracks.append(track)
+
+    def _lose(self, track: MediaStreamTrack) -> None:
+        if self.remote_stream is not None and track in self.remote_stream.tracks:
+            self.remote_stream.tracks.remove(track)
 
     async def close(self) -> None:
         """End the call; one that still rings is turned away."""
