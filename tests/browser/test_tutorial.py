@@ -64,6 +64,10 @@ class Files(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.path.rsplit("/", 1)[1]
+        if name == "favicon.ico":
+            self.send_response(204)
+            self.end_headers()
+            return
         place = FIREBASE if name.startswith("firebase-") else PAGES
         body = self.settings if name == "setup.js" else (place / name).read_bytes()
         kind = "text/html" if name.endswith(".html") else "text/javascript"
