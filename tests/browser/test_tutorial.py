@@ -32,6 +32,12 @@ firebase.firestore().useEmulator(host, Number(port));
 """
 """What the tutorial's reader pastes from the Firebase console, and where the local suite is."""
 CANDIDATE = {"candidate", "sdpMid", "sdpMLineIndex", "usernameFragment"}
+KNOWN = """() => peerConnection && {
+  connection: peerConnection.connectionState,
+  gathering: peerConnection.iceGatheringState,
+  local: peerConnection.localDescription?.sdp,
+  remote: peerConnection.remoteDescription?.sdp,
+}"""
 SILENT_SECONDS = 60.0
 """A tab that is closed says nothing: aiortc's checks fail after about half a minute."""
 
@@ -134,8 +140,17 @@ def open_camera(page: CallPage, selector: str) -> None:
     page.page.wait_for_function("document.getElementById('remote').srcObject !== null")
 
 
+def connected(page: CallPage, python: Command) -> dict[str, Any]:
+    """The event that says so; a failure says what the page knows of it."""
+    try:
+        return python.wait_for("connected")
+    except AssertionError as error:
+        error.add_note(f"the page: {page.page.evaluate(KNOWN)}")
+        raise
+
+
 def check_both_ways(page: CallPage, python: Command, record: Path) -> None:
-    assert python.wait_for("connected")["path"] in DIRECT
+    assert connected(page, python)["path"] in DIRECT
     check_picture_and_sound(page)
     python.interrupt()
     python.exit_code()
@@ -197,7 +212,7 @@ def test_a_page_answers_by_rooms_and_hangs_up(
     open_camera(page, "#cameraBtn")
     enter(page, "#room-id", python.wait_for("id")["id"])
     click(page, "#joinBtn")
-    assert python.wait_for("connected")["path"] in DIRECT
+    assert connected(page, python)["path"] in DIRECT
     check_picture_and_sound(page)
     click(page, "#hangupBtn")
     assert python.wait_for("ended") == {"event": "ended", "reason": "hangup", "by_remote": True}
@@ -210,7 +225,7 @@ def test_a_page_that_is_closed_without_a_word(tutorial: OpenTutorial, firertc: R
     open_camera(page, "#webcamButton")
     click(page, "#callButton")
     python = firertc("answer", "--schema", "calls", shown_id(page, "#callInput"))
-    python.wait_for("connected")
+    connected(page, python)
     page.close()
     ended = python.wait_for("ended", SILENT_SECONDS)
     assert ended["reason"] in ("hangup", "failed"), "the connection's end is all that shows it"
@@ -226,7 +241,7 @@ def test_a_call_is_over_when_its_document_is_deleted(
     call_id = python.wait_for("id")["id"]
     enter(page, "#room-id", call_id)
     click(page, "#joinBtn")
-    python.wait_for("connected")
+    connected(page, python)
     found = documents(owner, f"rooms/{call_id}")
     assert found[""]["answer"]["type"] == "answer"
     assert all(set(item) == CANDIDATE for item in found["calleeCandidates"])
@@ -253,7 +268,7 @@ def test_candidates_may_come_before_the_offer(
         call_id,
     )
     click(page, "#callButton")
-    assert python.wait_for("connected")["path"] in DIRECT
+    assert connected(page, python)["path"] in DIRECT
     written = documents(owner, f"calls/{call_id}")
     assert len(written["offerCandidates"]) > 2
     offered = owner.document(f"calls/{call_id}").get().create_time
