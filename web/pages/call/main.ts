@@ -3,6 +3,7 @@
 import {
   Client,
   InsecureContext,
+  NoAnswer,
   type Call,
   type CallOptions,
   type Kind,
@@ -10,11 +11,11 @@ import {
 } from "firertc";
 
 import { findProject } from "../project.js";
-import { Devices } from "../shared/devices.js";
+import type { Devices } from "../shared/devices.js";
 import { lastName, NAMELESS, passphraseOfAddress, roomOfAddress } from "../shared/people.js";
 import { goingOn, rememberGoingOn } from "../shared/reloading.js";
+import { Attempt, type Kept, keptOf, showDevices } from "./conversation.js";
 import { Lobby, type Place } from "./lobby.js";
-import { showNumbers } from "./numbers.js";
 import { drawQr } from "../shared/qr.js";
 import {
   addMessage,
@@ -25,7 +26,6 @@ import {
   say,
   show,
   showProblem,
-  showSwitch,
 } from "../shared/screen.js";
 import {
   AWAY,
@@ -37,42 +37,87 @@ import {
 } from "../shared/words.js";
 
 const WAIT_SECONDS = 600;
-
-/** One call from the first click to its end. */
-interface Attempt {
-  readonly client: Client;
-  readonly abort: AbortController;
-  readonly devices: Devices;
-  call: Call | null;
-}
+const NOT_BACK =
+  "This page was loaded anew, and the other side did not wait: the call is over. " +
+  "Start a new call and share its code.";
 
 let current: Attempt | null = null;
 /** The stay in a room, if calls are made there. */
 let lobby: { readonly client: Client; readonly abort: AbortController } | null = null;
 
+/** What the person has chosen to send. */
+function chosen(): Readonly<Record<Kind, boolean>> {
+  return {
+    audio: element("send-audio", "input").checked,
+    video: element("send-video", "input").checked,
+  };
+}
+
+const NOTHING = { audio: false, video: false } as const;
+
 /** Make a call: with a code come to who waits there, without one wait. */
 async function makeCall(code: string | null, withMedia: boolean): Promise<void> {
+  await begin(withMedia ? chosen() : NOTHING, {
+    word: code ? "Connecting…" : "Making a code…",
+    connect: (attempt) => (code ? come(attempt, code) : wait(attempt)),
+    again: (media) => void makeCall(code, media),
+  });
+}
+
+/** Go on with the call that this page's loading anew tore off. */
+async function goOnWith({ audio, video, ...lost }: Kept, withMedia: boolean): Promise<void> {
+  await begin(withMedia ? { audio, video } : NOTHING, {
+    word: "Back to the call…",
+    connect: ({ client, options }) => {
+      // Until it is over, or goes on: the page may be loaded anew once more.
+      rememberGoingOn("call", { audio, video, ...lost });
+      return client.resume(lost, options);
+    },
+    text: (error) => (error instanceof NoAnswer ? NOT_BACK : problemText(error)),
+    again: (media) => void goOnWith({ audio, video, ...lost }, media),
+  });
+}
+
+/** How a call is made, and what else can be done if it isn't. */
+interface Making {
+  readonly word: string;
+  readonly connect: (attempt: Attempt) => Promise<Call>;
+  readonly again: (withMedia: boolean) => void;
+  readonly text?: (error: unknown) => string;
+}
+
+/** A call, from opening the devices to its end. */
+async function begin(
+  wanted: Readonly<Record<Kind, boolean>>,
+  { word, connect, again, text = problemText }: Making,
+): Promise<void> {
   hideProblem();
-  const abort = new AbortController();
   let attempt: Attempt | null = null;
   try {
     if (!isSecureContext) throw new InsecureContext(INSECURE);
-    const config = await findProject();
-    attempt = { client: new Client(config), abort, devices: new Devices(), call: null };
+    attempt = new Attempt(new Client(await findProject()));
     current = attempt;
-    await openDevices(attempt, withMedia);
+    await attempt.openDevices(wanted);
     show("connecting");
-    say(code ? "Connecting…" : "Making a code…");
-    const call = await (code ? come(attempt, code) : wait(attempt));
-    const end = await converse(attempt, call);
+    say(word);
+    const end = await attempt.converse(await connect(attempt));
     element("ended-text", "p").textContent = endText(end);
     show("ended");
     say("");
   } catch (error) {
-    if (!abort.signal.aborted) {
-      showProblem(problemText(error), {
-        ...(canTryAgain(error) && { again: () => void makeCall(code, withMedia) }),
-        ...(canDoWithout(error) && { without: () => void makeCall(code, false) }),
+    rememberGoingOn("call", null);
+    if (!attempt?.abort.signal.aborted) {
+      showProblem(text(error), {
+        ...(canTryAgain(error) && {
+          again: () => {
+            again(true);
+          },
+        }),
+        ...(canDoWithout(error) && {
+          without: () => {
+            again(false);
+          },
+        }),
       });
     }
     show("start");
@@ -83,6 +128,11 @@ async function makeCall(code: string | null, withMedia: boolean): Promise<void> 
       await attempt.client.close();
     }
   }
+}
+
+function release(attempt: Attempt): void {
+  if (current === attempt) current = null;
+  attempt.release();
 }
 
 /** Be in a room, where people ring one another. */
@@ -122,44 +172,21 @@ async function talk(
   withMedia: boolean,
   connect: (options: CallOptions) => Promise<Call>,
 ): Promise<LinkEnd> {
-  const abort = new AbortController();
-  const attempt: Attempt = { client, abort, devices: new Devices(), call: null };
+  const attempt = new Attempt(client);
   current = attempt;
   try {
-    await openDevices(attempt, withMedia);
+    await attempt.openDevices(withMedia ? chosen() : NOTHING);
     say("");
-    return await converse(attempt, await connect(optionsOf(attempt)));
+    return await attempt.converse(await connect(attempt.options));
   } finally {
     release(attempt);
   }
 }
 
-function optionsOf(attempt: Attempt): CallOptions {
-  const { abort, devices } = attempt;
-  return {
-    media: { sending: devices.sending },
-    signal: abort.signal,
-    onCall: (made) => {
-      watch(attempt, made);
-    },
-  };
-}
-
-async function openDevices(attempt: Attempt, withMedia: boolean): Promise<void> {
-  const { devices } = attempt;
-  devices.onChange = () => {
-    showDevices(devices);
-  };
-  const audio = withMedia && element("send-audio", "input").checked;
-  const video = withMedia && element("send-video", "input").checked;
-  if (audio || video) say("Asking for camera and microphone…");
-  await devices.open({ audio, video });
-}
-
 async function wait(attempt: Attempt): Promise<Call> {
   const { client, abort } = attempt;
   const call = await client.waitAtCode({
-    ...optionsOf(attempt),
+    ...attempt.options,
     waitSeconds: WAIT_SECONDS,
     onState: (state) => {
       if (state === "connecting") show("connecting");
@@ -171,97 +198,7 @@ async function wait(attempt: Attempt): Promise<Call> {
 }
 
 async function come(attempt: Attempt, code: string): Promise<Call> {
-  return await attempt.client.comeWithCode(code, optionsOf(attempt));
-}
-
-/** Take what comes from the other side, from before the call connects. */
-function watch(attempt: Attempt, call: Call): void {
-  attempt.call = call;
-  const { link } = call;
-  const remote = element("remote", "video");
-  // The stream stays when the link is repaired; its tracks change.
-  remote.srcObject = link.stream;
-  const look = (): void => {
-    const shown = link.stream.getVideoTracks().length > 0 && !link.muted["video"];
-    element("no-picture", "p").hidden = shown && remote.videoWidth > 0;
-  };
-  remote.onresize = look;
-  link.on("track", () => {
-    remote.play().catch((error: unknown) => {
-      const blocked = error instanceof DOMException && error.name === "NotAllowedError";
-      if (blocked) element("unblock", "button").hidden = false;
-    });
-    look();
-  });
-  link.on("trackRemoved", look);
-  link.on("mute", (kinds) => {
-    const off = [kinds["audio"] && "microphone", kinds["video"] && "camera"].filter(Boolean);
-    const muted = element("muted", "p");
-    muted.hidden = off.length === 0;
-    muted.textContent = `Their ${off.join(" and ")} ${off.length > 1 ? "are" : "is"} off`;
-    look();
-  });
-  let silent = false;
-  link.on("pulse", (pulse) => {
-    if (pulse === "suspect") say("The other side is silent…");
-    else if (silent && link.state === "open") say("");
-    silent = pulse === "suspect";
-  });
-  link.on("reconnecting", () => {
-    say("Connection lost, getting it back… What you write meanwhile arrives afterwards.");
-  });
-  link.on("reconnected", () => {
-    say("The connection is back.");
-  });
-}
-
-async function converse(attempt: Attempt, call: Call): Promise<LinkEnd> {
-  // The code is used up: it need not stay in the address and the history.
-  if (call.code) {
-    history.replaceState(null, "", location.pathname + location.search);
-    rememberGoingOn("call", { code: true });
-  }
-  element("messages", "ol").replaceChildren();
-  show("call");
-  say("Connected");
-  attempt.devices.carrier = call.link;
-  showDevices(attempt.devices);
-  call.link.on("message", (body) => {
-    addMessage("They", typeof body === "string" ? body : JSON.stringify(body));
-  });
-  const endNumbers = showNumbers(call);
-  const end = await call.closed();
-  endNumbers();
-  if (call.code) rememberGoingOn("call", null);
-  return end;
-}
-
-/** Give camera and microphone back. */
-function release(attempt: Attempt): void {
-  if (current === attempt) current = null;
-  attempt.devices.stop();
-  const local = element("local", "video");
-  local.hidden = true;
-  local.srcObject = null;
-  const remote = element("remote", "video");
-  remote.onresize = null;
-  remote.srcObject = null;
-  element("no-picture", "p").hidden = false;
-  element("muted", "p").hidden = true;
-}
-
-// What is shown of one's own side.
-
-function showDevices(devices: Devices): void {
-  const { states, picture } = devices;
-  showSwitch("microphone", states.microphone);
-  showSwitch("camera", states.camera);
-  element("screen", "button").setAttribute("aria-pressed", String(states.screen));
-  element("screen", "button").textContent = states.screen ? "Stop sharing" : "Share screen";
-  const local = element("local", "video");
-  local.hidden = !picture?.enabled;
-  local.classList.toggle("mirrored", !states.screen);
-  local.srcObject = picture && new MediaStream([picture]);
+  return await attempt.client.comeWithCode(code, attempt.options);
 }
 
 function showCode(code: string): void {
@@ -303,7 +240,7 @@ function giveUp(): void {
   lobby?.abort.abort();
 }
 
-function begin(): void {
+function welcome(): void {
   element("problem", "section").hidden = true;
   const inRoom = new URLSearchParams(location.search).has("room");
   // A code may have come with the address, or with a click on a link.
@@ -327,16 +264,11 @@ function placeOfForm(): Place {
   };
 }
 
-/** A page that was loaded anew in a room goes back in; a code was good for one call only. */
+/** A page that was loaded anew goes on with its call, or goes back into its room. */
 function goOn(): void {
   const before = goingOn("call");
-  if (before?.["code"] === true) {
-    showProblem(
-      "This page was loaded anew, which ended the call: a code is good for one call only. " +
-        "Start a new call and share its code. In a room, calls outlast a page's loading anew.",
-      {},
-    );
-  }
+  const lost = keptOf(before);
+  if (lost) void goOnWith(lost, true);
   if (typeof before?.["room"] !== "string") return;
   const { name, talkingTo } = before;
   void enterRoom({
@@ -348,9 +280,9 @@ function goOn(): void {
 }
 
 function wire(): void {
-  begin();
+  welcome();
   window.addEventListener("hashchange", () => {
-    if (!current && !lobby) begin();
+    if (!current && !lobby) welcome();
   });
   element("join-form", "form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -364,7 +296,7 @@ function wire(): void {
   onClick("begin", () => void makeCall(null, true));
   onClick("cancel", giveUp);
   onClick("give-up", giveUp);
-  onClick("hang-up", () => void current?.call?.close());
+  onClick("hang-up", () => void current?.hangUp());
   onClick("microphone", () => {
     turn("audio");
   });
@@ -378,7 +310,7 @@ function wire(): void {
     isSecureContext && "getDisplayMedia" in navigator.mediaDevices
   );
   onClick("again", () => {
-    begin();
+    welcome();
     show("start");
   });
   onClick("copy", () => {

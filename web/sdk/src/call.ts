@@ -23,6 +23,7 @@ import type { Listener } from "./listener.js";
 import { mendOneOff } from "./mending.js";
 import { NEXT_STATES, offererStep, UNREACHABLE_SECONDS, type CallState } from "./negotiation.js";
 import type { Mode } from "./repair.js";
+import type { Resumption } from "./resuming.js";
 import {
   LEASE_SLACK_SECONDS,
   oneOffPath,
@@ -100,7 +101,7 @@ export class Call {
   readonly #repairing: Mode | null;
   /** What a repair brings the link; else what the link ran on first. */
   readonly #carrier: Carrier;
-  #expected: readonly [peer: string, session: string] | null = null;
+  #expected: readonly [peer: string, session: string | null] | null = null;
 
   /** @param repairing a link that broke: the call then only brings it another path. */
   constructor(
@@ -141,13 +142,20 @@ export class Call {
     return this.link.remote;
   }
 
-  /** Take an answer of this peer in this session only. @internal */
-  expect(peer: string, session: string): void {
+  /** What a page keeps to go on with a call by code: see {@link Client.resume}. */
+  get resumption(): Resumption {
+    const { code, remote, link, session } = this;
+    return { code, side: link.side, remote, resume: session.resume };
+  }
+
+  /** Take an answer of this peer only, and in this session; null: in any. @internal */
+  expect(peer: string, session: string | null): void {
     this.#expected = [peer, session];
   }
 
   #know(peer: string, session: string): void {
-    if (this.#expected && (this.#expected[0] !== peer || this.#expected[1] !== session)) {
+    const [wanted, within] = this.#expected ?? [peer, session];
+    if (wanted !== peer || (within ?? session) !== session) {
       throw new AnsweredElsewhere("Somebody else answered in the other side's place.");
     }
     this.link.remote = peer;

@@ -4,6 +4,7 @@ import type { Call, CallOptions, WaitOptions } from "./call.js";
 import { checkConfig, type Config } from "./config.js";
 import { Operations } from "./database.js";
 import type { RoomView } from "./looking.js";
+import type { Resumption, ResumeOptions } from "./resuming.js";
 import type { Room, RoomOptions } from "./room.js";
 import { DEFAULT_ROOM } from "./schema.js";
 import { join, type Credentials, type JoinOptions, type Session } from "./session.js";
@@ -81,6 +82,20 @@ export class Client {
       ...options,
       onCall: this.#keep(options),
     });
+  }
+
+  /**
+   * Go on with a call by code that was torn off because a page was loaded anew, this one or the
+   * other side's: both sides ask for it, and meet at their code again as the same peers.
+   *
+   * @param lost the call itself, where its page is still there; else what was kept of it:
+   *   {@link Call.resumption}.
+   * @returns a connected call with another link; close it in the end.
+   * @throws NoAnswer if the other side does not come back in time.
+   */
+  async resume(lost: Call | Resumption, options: ResumeOptions = {}): Promise<Call> {
+    const { resumeCall } = await import("./resuming.js");
+    return await resumeCall(this, lost, { ...options, onCall: this.#keep(options) });
   }
 
   /**

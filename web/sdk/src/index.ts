@@ -26,6 +26,7 @@ export { decodeId, DEFAULT_ROOM, encodeId, newRoomName } from "./schema.js";
 export { newCode, normalizeCode, Seal } from "./sealing.js";
 export { join, Session } from "./session.js";
 export type { Credentials, JoinOptions } from "./session.js";
+export type { Resumption, ResumeOptions } from "./resuming.js";
 export type { RequestHandler } from "./requests.js";
 export type { Path, Statistics } from "./statistics.js";
 export type { RoomRequestHandler } from "./stay.js";

@@ -168,8 +168,11 @@ export class Session {
     }
     const suffix = [...crypto.getRandomValues(new Uint8Array(4))];
     const hex = suffix.map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    const peer = `${user.uid}-${hex}`;
+    // The account vouches for its peers: the id itself is what resumes one.
+    const { resume } = options;
+    const peer = resume?.startsWith(`${user.uid}-`) ? resume : `${user.uid}-${hex}`;
     const me = new Session(config, realm, peer, newSession(), "publisher", null, app, auth, null);
+    me.resume = peer;
     me.iceServers = iceServers(config, null);
     return await me.#begin(me.#know(user), options.signal);
   }

@@ -19,6 +19,7 @@ const CALLS_BYTES = 16_500;
 const ROOMS_BYTES = 9_200;
 const WORDS_BYTES = 6_500;
 const LISTENING_BYTES = 1_000;
+const RESUMING_BYTES = 1_500;
 const SHAKEN_BYTES = 1_500;
 const PACK_MILLISECONDS = 60_000;
 
@@ -140,7 +141,10 @@ test("it is small, and calls, rooms and words come when they are needed", async 
   for (const part of parts) expect(part.length).toBeGreaterThan(0);
   // Looking into a room without going in takes a part of it.
   const looking = loadedWith(chunks, holds("looking"), parts.flat());
-  expect(new Set([...parts.flat(), ...looking]).size).toBe(chunks.length);
+  // So does going on with a call after its page was loaded anew.
+  const resuming = loadedWith(chunks, holds("resuming"), parts.flat());
+  expect(gzipped(resuming)).toBeLessThanOrEqual(RESUMING_BYTES);
+  expect(new Set([...parts.flat(), ...looking, ...resuming]).size).toBe(chunks.length);
   const most = [ENTRY_BYTES, CALLS_BYTES, ROOMS_BYTES, WORDS_BYTES, LISTENING_BYTES];
   sizes.forEach((size, at) => {
     expect(size).toBeLessThanOrEqual(most[at] ?? 0);
