@@ -22,9 +22,8 @@ up: setup  ## Start the local suite in the background, and say what to try next
 down:  ## Stop the local suite
 	@.venv/bin/firertc down
 
-test: browser lint  ## Check the style and the types, and run every test
-	@npm test --silent --prefix web/sdk
-	@$(PYTHON) -m pytest $(ARGS)
+test: browser  ## Check the style and the types, and run every test
+	@$(PYTHON) scripts/check.py $(ARGS)
 
 browser:
 	@scripts/setup --browser
@@ -33,7 +32,7 @@ lint:  ## Check style and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@MYPYPATH=client:functions:tests/functions $(PYTHON) -m mypy --strict \
-	  --explicit-package-bases client functions tests bench scripts/demo.py
+	  --explicit-package-bases client functions tests bench scripts/demo.py scripts/check.py
 	@npm run --silent lint --prefix web/sdk
 	@npm run --silent lint --prefix web/pages
 

@@ -24,6 +24,8 @@ class Command:
     events: queue.Queue[dict[str, Any] | None] = field(default_factory=queue.Queue)
     seen: list[dict[str, Any]] = field(default_factory=list)
     """Every event that was waited past."""
+    ended: float | None = None
+    """When it closed its output, by the monotonic clock."""
 
     @classmethod
     def start(cls, environment: dict[str, str], *arguments: str) -> Command:
@@ -45,6 +47,7 @@ class Command:
     def _read(self) -> None:
         for line in self.process.stdout or ():
             self.events.put(json.loads(line))
+        self.ended = time.monotonic()
         self.events.put(None)
 
     def wait_for(self, name: str, seconds: float = STEP_SECONDS) -> dict[str, Any]:

@@ -165,6 +165,8 @@ async def test_who_waited_is_gone_with_the_document_still_there(
     assert left() == []
 
 
+@pytest.mark.waits
+@pytest.mark.timeout(240)
 async def test_a_terminal_says_so(run: Run, left: Left) -> None:
     """It waits for the other side to come back, a minute at most."""
     waiting = run("call", "--json", "--chat")

@@ -272,6 +272,7 @@ async def test_who_leaves_is_not_waited_for(
     await answered.close()
 
 
+@pytest.mark.waits
 async def test_somebody_elses_answer_is_no_repair(
     client: Client, other: Client, third: Client, network: Network
 ) -> None:

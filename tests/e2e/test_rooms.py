@@ -253,6 +253,8 @@ async def test_the_owner_closes_the_room(hall: Gathering, realm: Seeds, admin_sy
     assert ann.over is not None
 
 
+@pytest.mark.waits
+@pytest.mark.timeout(240)
 async def test_a_disabled_key_lets_those_inside_finish(
     hall: Gathering, realm: Seeds, admin: AsyncClient, left: Left
 ) -> None:

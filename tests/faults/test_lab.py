@@ -23,7 +23,7 @@ from .lab import Lab, Program
 from .namespaces import Host
 from .wire import CLEAR, Line
 
-pytestmark = pytest.mark.usefixtures("hosts")
+pytestmark = [pytest.mark.usefixtures("hosts"), pytest.mark.waits]
 
 PORT = 5000
 ECHO = f"""

@@ -32,6 +32,8 @@ from firertc.suite import LocalSuite, add_key
 from .conftest import remains
 from .proxy import Fault, Proxy
 
+pytestmark = pytest.mark.waits
+
 OUTAGE_SECONDS = 10.0
 LATE_SECONDS = 25.0
 """How long after the outage all must be well, on a busy machine."""

@@ -14,7 +14,7 @@ from .conftest import PLANS, Results
 from .outcomes import SCENARIOS
 from .soak import FILE_RATE
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.waits]
 
 
 @pytest.mark.parametrize("scenario", list(SCENARIOS))

@@ -7,6 +7,7 @@ import dataclasses
 import time
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from firertc.call import Media
@@ -16,6 +17,8 @@ from firertc.room import Room
 from firertc.suite import LocalSuite
 
 from .proxy import Proxy
+
+pytestmark = pytest.mark.waits
 
 OUTAGE_SECONDS = 8.0
 LATE_SECONDS = 40.0

@@ -353,8 +353,8 @@ async def test_tracks_go_on(network: Network) -> None:
         watching = [asyncio.create_task(watch(track)) for track in tracks]
         await until(lambda: all(len(seen) > 10 for seen in times.values()))
         before = [each.connection for each in links]
-        for each in before:
-            network.lose(each)
+        for old in before:
+            network.lose(old)
         # Not by their states: the answerer may be given the new path before it misses the old one.
         await until(lambda: not any(each.connection in before for each in links))
         await until(lambda: all(each.state is LinkState.OPEN for each in links))
