@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .call import Call as Call
     from .call import Media as Media
-    from .call import come_with_code as come_with_code
-    from .call import wait_at_code as wait_at_code
     from .channel import Channel as Channel
     from .client import Client as Client
     from .config import Config as Config
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from .looking import RoomView as RoomView
     from .media import open_source as open_source
     from .negotiation import CallState as CallState
+    from .one_off import come_with_code as come_with_code
+    from .one_off import wait_at_code as wait_at_code
     from .receiving import receive_files as receive_files
     from .recording import Recorder as Recorder
     from .ringing import Ring as Ring
@@ -59,7 +59,7 @@ _HOMES: Final = {
     "Room": "room",
     "RoomView": "looking",
     "Session": "session",
-    "come_with_code": "call",
+    "come_with_code": "one_off",
     "decode_id": "schema",
     "encode_id": "schema",
     "join": "session",
@@ -69,7 +69,7 @@ _HOMES: Final = {
     "open_source": "media",
     "receive_files": "receiving",
     "send_files": "sending",
-    "wait_at_code": "call",
+    "wait_at_code": "one_off",
 }
 """Where each public name lives."""
 

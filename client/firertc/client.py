@@ -8,11 +8,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from . import session as sessions
-from .call import WAIT_SECONDS, Call, Media, come_with_code, wait_at_code
+from .call import Call, Media
 from .config import Config, load_config
 from .database import Operations
 from .looking import RoomView
 from .negotiation import CallState
+from .one_off import WAIT_SECONDS, come_with_code, wait_at_code
 from .room import Room
 from .schema import DEFAULT_ROOM
 from .sealing import Seal

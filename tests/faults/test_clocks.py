@@ -13,9 +13,10 @@ import pytest
 import pytest_asyncio
 from google.cloud.firestore import Client as Owner
 
-from firertc.call import Call, Media, come_with_code, wait_at_code
+from firertc.call import Call, Media
 from firertc.config import Config
 from firertc.errors import CodeUnknown
+from firertc.one_off import come_with_code, wait_at_code
 from firertc.owner import sweep
 from firertc.ringing import Ring, ring
 from firertc.room import Room

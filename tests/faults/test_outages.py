@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 from google.cloud.firestore import Client as Owner
 
-from firertc import call as calls
-from firertc.call import Call, Media, wait_at_code
+from firertc.call import Call, Media
 from firertc.client import Client
 from firertc.config import Config, load_config
 from firertc.negotiation import CallState
+from firertc.one_off import come_with_code, wait_at_code
 from firertc.owner import sweep
 from firertc.ringing import Ring, ring
 from firertc.schema import PEER_LEASE_SECONDS
@@ -223,7 +223,7 @@ async def the_comers_reply_is_lost(pair: Pair) -> None:
         session.database.get = then_mute  # type: ignore[method-assign]
         return session
 
-    coming = await calls.come_with_code(join, pair.comer.config.project, waiting.code, QUIET)
+    coming = await come_with_code(join, pair.comer.config.project, waiting.code, QUIET)
     await answered
     try:
         await finish(pair, waiting, coming)

@@ -32,7 +32,7 @@ PUBLIC = {
     "Room": "firertc.room",
     "RoomView": "firertc.looking",
     "Session": "firertc.session",
-    "come_with_code": "firertc.call",
+    "come_with_code": "firertc.one_off",
     "decode_id": "firertc.schema",
     "encode_id": "firertc.schema",
     "join": "firertc.session",
@@ -42,7 +42,7 @@ PUBLIC = {
     "open_source": "firertc.media",
     "receive_files": "firertc.receiving",
     "send_files": "firertc.sending",
-    "wait_at_code": "firertc.call",
+    "wait_at_code": "firertc.one_off",
 }
 
 OWNER = [

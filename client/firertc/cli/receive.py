@@ -161,7 +161,7 @@ class Receiving:
 
     async def at_code(self, code: str, wait: float) -> None:
         """Come to a code, again if the sender is lost."""
-        from ..call import Media, come_with_code
+        from ..call import Media
         from ..client import Client
         from ..errors import (
             AnsweredElsewhere,
@@ -171,6 +171,7 @@ class Receiving:
             PathUnreachable,
             PeerGone,
         )
+        from ..one_off import come_with_code
 
         client = Client(self.screen.config, server_token=os.environ.get("FIRERTC_SERVER_TOKEN"))
         client.on_outage = self.screen.outage
