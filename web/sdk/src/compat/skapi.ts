@@ -7,13 +7,6 @@
 
 import { Skapi } from "./skapi/skapi.js";
 
-export type {
-  RTCConnector,
-  RTCConnectorParams,
-  RTCReceiverParams,
-  RTCResolved,
-} from "./skapi/call.js";
-export type { Ice } from "./skapi/call.js";
 export { DataChannel } from "./skapi/channel.js";
 export type { ChannelSettings, DataChannelInit } from "./skapi/channel.js";
 export type {
@@ -25,6 +18,13 @@ export type {
 } from "./skapi/directory.js";
 export { SkapiError } from "./skapi/errors.js";
 export type { RealtimeCallback, RealtimeMessage, RTCCallback, RTCEvent } from "./skapi/events.js";
+export type {
+  Ice,
+  RTCConnector,
+  RTCConnectorParams,
+  RTCReceiverParams,
+  RTCResolved,
+} from "./skapi/params.js";
 export type { RealtimeConnection, SkapiOptions, Success } from "./skapi/skapi.js";
 export { Skapi };
 export default Skapi;

@@ -2,17 +2,12 @@
 
 import type { ChannelOptions, Ring } from "../../index.js";
 
-import {
-  Conversation,
-  type RTCConnector,
-  type RTCConnectorParams,
-  type RTCReceiverParams,
-  type RTCResolved,
-} from "./call.js";
+import { Conversation } from "./call.js";
 import { badParameter, skapiError } from "./errors.js";
 import type { RealtimeCallback, RTCCallback } from "./events.js";
 import { paramsOf } from "./forms.js";
 import type { Sender } from "./groups.js";
+import type { RTCConnector, RTCConnectorParams, RTCReceiverParams, RTCResolved } from "./params.js";
 import type { Realtime } from "./realtime.js";
 
 /** All calls of a user. */

@@ -3,7 +3,6 @@
 import type { Channel, ChannelOptions, Link } from "../../index.js";
 
 import { badParameter, badRequest } from "./errors.js";
-import type { Tell } from "./events.js";
 
 /** How a channel delivers: a preset's name, or as `createDataChannel` takes it. */
 export type ChannelSettings = string | DataChannelInit;
@@ -25,6 +24,17 @@ const PRESETS: Readonly<Record<string, DataChannelInit>> = {
   "voice-chat": {},
   gaming: { ordered: false, maxPacketLifeTime: 100 },
 };
+
+/** What happens on a channel, as a call's callback is told of it. */
+interface ChannelEvent {
+  readonly type: string;
+  readonly target: DataChannel;
+  /** Milliseconds since the page was opened. */
+  readonly timeStamp: number;
+  readonly [field: string]: unknown;
+}
+
+type Tell = (event: ChannelEvent) => void;
 
 /** What a channel's opener says of it. */
 interface Delivery {

@@ -1,7 +1,7 @@
 /** What the callbacks are given: by calls, and by the realtime connection. */
 
 import type { DataChannel } from "./channel.js";
-import type { RTCReceiverParams, RTCResolved } from "./call.js";
+import type { RTCReceiverParams, RTCResolved } from "./params.js";
 
 /** What a call's callback is given; which fields there are depends on the type. */
 export interface RTCEvent {
@@ -32,7 +32,6 @@ export interface RTCEvent {
 
 /** A call's callback. */
 export type RTCCallback = (event: RTCEvent) => void;
-export type Tell = RTCCallback;
 
 /** What the realtime callback is given. */
 export interface RealtimeMessage {
@@ -103,7 +102,7 @@ export function stateEvent(type: string, pc: RTCPeerConnection, state?: string):
 }
 
 /** Tell of what a browser's connection does. */
-export function forward(pc: RTCPeerConnection, tell: Tell): void {
+export function forward(pc: RTCPeerConnection, tell: RTCCallback): void {
   const about = (type: string, more: object): void => {
     tell({
       ...{ type, target: pc, timestamp: new Date().toISOString(), ...more },

@@ -3,7 +3,7 @@
 import type { Config } from "../../index.js";
 import { findProject } from "../../hosting.js";
 
-import type { RTCConnector, RTCConnectorParams } from "./call.js";
+import type { RTCConnector, RTCConnectorParams } from "./params.js";
 import { Calls, requireCallback } from "./calls.js";
 import { channelsWanted } from "./channel.js";
 import {
