@@ -45,6 +45,8 @@ class Media:
     """The kinds wanted from the other side."""
     more: tuple[MediaStreamTrack, ...] = ()
     """Further tracks to send: several of one kind."""
+    names: Mapping[MediaStreamTrack, str] = field(default_factory=dict)
+    """What tracks that are sent are called, for the other side to see (:meth:`Link.name_of`)."""
 
 
 class Call:
@@ -90,6 +92,7 @@ class Call:
                     sending=media.sending,
                     more=media.more,
                     receiving=media.receiving,
+                    names=media.names,
                 ),
                 side,
             )

@@ -21,7 +21,6 @@ from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
     RTCDataChannel,
-    RTCIceServer,
     RTCIceTransport,
     RTCRtpTransceiver,
     RTCSessionDescription,
@@ -40,6 +39,9 @@ from .descriptions import (
 from .descriptions import is_complete as is_complete
 from .descriptions import usable_by_aiortc as usable_by_aiortc
 from .errors import ConfigError, DocumentMalformed, ProtocolError
+from .ice import Path as Path
+from .ice import ice_server
+from .names import check_name, read_names, write_names
 from .negotiation import GATHER_GRACE_SECONDS
 from .repeats import route_repeats
 from .tracks import SentTrack
@@ -61,25 +63,6 @@ class LocalDescription:
 
 
 @dataclass(frozen=True)
-class Path:
-    """The network path that a connection found."""
-
-    local: str
-    """``host``, ``srflx``, ``prflx`` or ``relay`` (RFC 8445, section 5.1.1)."""
-    remote: str
-    address: str
-    """``ip:port`` of the other side."""
-
-    @property
-    def kind(self) -> str:
-        """The one word for it: a path that a relay or a NAT is on is named after that."""
-        for word in ("relay", "srflx", "prflx"):
-            if word in (self.local, self.remote):
-                return word
-        return "host"
-
-
-@dataclass(frozen=True)
 class Section:
     """An audio or video section."""
 
@@ -97,6 +80,7 @@ class Connection:
     :param sending: tracks to send, by kind.
     :param more: further tracks to send: several of one kind.
     :param receiving: the kinds wanted from the other side.
+    :param names: what tracks that are sent are called, for the other side to see.
     :param like: a connection that this one is to take the place of: the same sections in the same
         order, with the same tracks, which flow once :meth:`go_live` is called.
     """
@@ -108,6 +92,7 @@ class Connection:
         sending: Mapping[str, MediaStreamTrack] | None = None,
         more: Iterable[MediaStreamTrack] = (),
         receiving: frozenset[str] = frozenset(),
+        names: Mapping[MediaStreamTrack, str] | None = None,
         like: Connection | None = None,
     ) -> None:
         sending = sending or {}
@@ -117,13 +102,18 @@ class Connection:
         ]
         """Tracks to send that have no section yet."""
         self.receiving: frozenset[str] = receiving if like is None else like.receiving
+        self._names: dict[MediaStreamTrack, str] = {} if like is None else like._names
+        for track, name in (names or {}).items():
+            self.name(track, name)
+        self.remote_names: list[str] = []
+        """What the other side calls what it sends, by section."""
         self._model = None if like is None else like.sections()
         self._live = like is None
         self._sent: dict[RTCRtpTransceiver, SentTrack] = {}
         self._limits: dict[str, int] = {} if like is None else dict(like._limits)
         self.pc = PeerConnection(
             RTCConfiguration(
-                iceServers=[_ice_server(server) for server in ice_servers],
+                iceServers=[ice_server(server) for server in ice_servers],
                 bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
             )
         )
@@ -235,6 +225,17 @@ class Connection:
                     self._put(transceiver, track)
             transceiver.direction = self._answer_direction(transceiver)
 
+    def name(self, track: MediaStreamTrack, name: str) -> None:
+        """Call a track something; told with the next description.
+
+        :raises ConfigError: if that is no name.
+        """
+        self._names[track] = check_name(name)
+
+    def _named(self, sdp: str) -> str:
+        tracks = [self._track(each) for each in self.pc.getTransceivers()]
+        return write_names(sdp, [self._names.get(each, "") if each else "" for each in tracks])
+
     def add(self, track: MediaStreamTrack) -> None:
         """Send a track in a section that is idle, or in a new one; to be offered afterwards.
 
@@ -278,6 +279,7 @@ class Connection:
 
         :raises ConfigError: if it is not sent.
         """
+        self._names.pop(track, None)
         if track in self.waiting:
             self.waiting.remove(track)
             return
@@ -287,7 +289,8 @@ class Connection:
         transceiver.direction = "recvonly" if receives else "inactive"
 
     def replace(self, old: MediaStreamTrack, new: MediaStreamTrack) -> None:
-        """Send another track of the same kind in a track's place; nothing is negotiated.
+        """Send another track of the same kind in a track's place, under its name; nothing is
+        negotiated.
 
         :raises ConfigError: if the old one is not sent, or the kinds differ.
         """
@@ -295,8 +298,10 @@ class Connection:
             raise ConfigError(f"A track of {new.kind} can't take the place of one of {old.kind}.")
         if old in self.waiting:
             self.waiting[self.waiting.index(old)] = new
-            return
-        self._sent[self._section_with(old)].change(new)
+        else:
+            self._sent[self._section_with(old)].change(new)
+        if (name := self._names.pop(old, None)) is not None:
+            self._names[new] = name
 
     def sends(self, track: MediaStreamTrack) -> bool:
         """Whether a track is sent, or is to be."""
@@ -392,7 +397,7 @@ class Connection:
             # away what comes before it has the answer, with it the one picture that is whole.
             if each.direction in ("sendrecv", "recvonly"):
                 each.receiver._enabled = True
-        return self.pc.localDescription.sdp
+        return self._named(self.pc.localDescription.sdp)
 
     async def _describe(self, description: RTCSessionDescription) -> LocalDescription:
         gathering = asyncio.ensure_future(self.pc.setLocalDescription(description))
@@ -400,8 +405,8 @@ class Connection:
         done, _ = await asyncio.wait({gathering}, timeout=GATHER_GRACE_SECONDS)
         if done:
             await gathering
-            return LocalDescription(self.pc.localDescription.sdp, complete=True)
-        return LocalDescription(description.sdp, complete=False)
+            return LocalDescription(self._named(self.pc.localDescription.sdp), complete=True)
+        return LocalDescription(self._named(description.sdp), complete=False)
 
     async def late_candidates(self) -> list[str]:
         """Wait for gathering to end.
@@ -437,6 +442,7 @@ class Connection:
 
     async def _take(self, kind: Literal["offer", "answer"], sdp: str) -> None:
         usable = usable_by_aiortc(sdp)
+        self.remote_names = read_names(sdp)
         self._only_mdns = bool(lines := candidate_lines(usable)) and all(map(is_mdns, lines))
         try:
             await self.pc.setRemoteDescription(RTCSessionDescription(sdp=usable, type=kind))
@@ -472,15 +478,6 @@ class Connection:
                 await self._gathering
         closing = asyncio.ensure_future(self.pc.close())
         await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
-
-
-def _ice_server(server: Mapping[str, Any]) -> RTCIceServer:
-    urls = server.get("urls")
-    if not isinstance(urls, str | list) or not urls:
-        raise ConfigError("An ICE server needs 'urls': text or a list of texts.")
-    return RTCIceServer(
-        urls=urls, username=server.get("username"), credential=server.get("credential")
-    )
 
 
 def _unusable(kind: str, error: Exception) -> DocumentMalformed:

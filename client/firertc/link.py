@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Literal
 
 from aiortc import MediaStreamTrack, RTCDataChannel
-from pyee.asyncio import AsyncIOEventEmitter
 
 from .carrier import Carrier, Fall
 from .channel import Channel, Delivery
@@ -21,12 +20,12 @@ from .connection import Connection, Path
 from .control import Ack, Bye, Description, Frame, Hello, Message, Mute, Ping, Pong, Want
 from .errors import FireRTCError, PathUnreachable, PeerGone, ProtocolError
 from .heartbeat import Heartbeat
+from .link_media import LinkMedia
 from .link_state import LAST_WORD_SECONDS, NO_PATH, PROTOCOL_ERROR
 from .link_state import LinkEnd as LinkEnd
 from .link_state import LinkState as LinkState
 from .messages import Messages
 from .negotiation import UNREACHABLE_SECONDS, Pulse
-from .received import Received
 from .renegotiation import Renegotiation
 from .repair import REPAIR_SECONDS
 from .requests import Handler
@@ -42,7 +41,7 @@ Mend = Callable[["Link"], Awaitable[None]]
 or all is in vain."""
 
 
-class Link(AsyncIOEventEmitter):
+class Link(LinkMedia):
     """The connection to one remote peer.
 
     Events:
@@ -87,11 +86,9 @@ class Link(AsyncIOEventEmitter):
         self._opened: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[LinkEnd] = loop.create_future()
         self._messages = Messages(self.say, lambda body: self.unheard.hand_on("message", body))
-        self._settled = asyncio.Event()
         self._renegotiation = Renegotiation(self)
         self._heart = Heartbeat(self.say, self._judge)
         self._pulse: Pulse = "alive"
-        self._received = Received(self.emit)
         self._mute: dict[str, bool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._mending: asyncio.Task[None] | None = None
@@ -100,16 +97,6 @@ class Link(AsyncIOEventEmitter):
         self._closing: asyncio.Task[None] | None = None
         self._leaving: LinkEnd | None = None
         self._last_path: Path | None = None
-
-    @property
-    def connection(self) -> Connection:
-        """The connection in use."""
-        return self.carrier.connection
-
-    @property
-    def tracks(self) -> list[MediaStreamTrack]:
-        """What the other side sends."""
-        return list(self._received.tracks)
 
     @property
     def rtt_seconds(self) -> float | None:
@@ -129,17 +116,6 @@ class Link(AsyncIOEventEmitter):
                 await asyncio.shield(self._opened)
         except TimeoutError:
             raise PathUnreachable(f"{NO_PATH} Tried for {timeout:.0f} s.") from None
-
-    async def settled(self) -> None:
-        """Wait until the link is open, if it is being repaired.
-
-        :raises PeerGone: if it has ended, or has not opened yet.
-        """
-        while self.state is LinkState.RECONNECTING:
-            self._settled.clear()
-            await self._settled.wait()
-        if self.state is not LinkState.OPEN:
-            raise PeerGone("The link is not open.")
 
     async def closed(self) -> LinkEnd:
         """Wait until the link has ended, and say how."""
@@ -246,7 +222,7 @@ class Link(AsyncIOEventEmitter):
         self._mute |= kinds
         self.say(Mute(dict(self._mute)))
 
-    # Channels and tracks.
+    # Channels.
 
     async def open_channel(
         self,
@@ -273,40 +249,6 @@ class Link(AsyncIOEventEmitter):
             raise PeerGone("No channel can be opened: the link is not open.")
         delivery = Delivery(ordered, max_retransmits, max_packet_lifetime_ms)
         return await self.channels.open(label, delivery, protocol, metadata)
-
-    async def add_track(self, track: MediaStreamTrack) -> None:
-        """Send one more track, on the connection that exists.
-
-        :raises PeerGone: if the other side doesn't answer.
-        :raises ConfigError: if it is sent already, or the link has 16 media sections.
-        """
-        await self._renegotiation.add(track)
-
-    async def remove_track(self, track: MediaStreamTrack) -> None:
-        """Send a track no longer; it goes on, for whoever made it to stop.
-
-        :raises PeerGone: if the other side doesn't answer.
-        :raises ConfigError: if it is not sent.
-        """
-        await self._renegotiation.remove(track)
-
-    async def replace_track(self, old: MediaStreamTrack, new: MediaStreamTrack) -> None:
-        """Send another track of the same kind in a track's place, without negotiating again.
-
-        :raises ConfigError: if the old one is not sent, or the kinds differ.
-        """
-        await self.settled()
-        self.connection.replace(old, new)
-
-    def limit_bitrate(self, kind: str, bits_per_second: int | None) -> None:
-        """Bound what the pictures sent on this link may take; None: no bound.
-
-        aiortc's encoders go no lower than 250 kbit/s (VP8) and 500 kbit/s (H.264), and its sound
-        has one fixed rate: a limit on ``audio`` is refused.
-
-        :raises ConfigError: if the kind is not ``video``, or the number not positive.
-        """
-        self.connection.limit(kind, bits_per_second)
 
     # What happens on the connections.
 
@@ -373,12 +315,7 @@ class Link(AsyncIOEventEmitter):
         """See :class:`CarrierUser`."""
         # Those of one that is coming are taken when it has come.
         if carrier is self.carrier:
-            self._received.take(section, track)
-
-    def reconcile(self) -> None:
-        """What the other side sends has changed, or comes on another connection."""
-        if self.state is not LinkState.CLOSED:
-            self._received.become(self.connection.received())
+            self._received.take(section, track, carrier.connection.remote_names)
 
     def carrier_channel(self, carrier: Carrier, channel: RTCDataChannel) -> None:
         """See :class:`CarrierUser`."""

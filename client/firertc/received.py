@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from aiortc import MediaStreamTrack
 
@@ -23,22 +23,27 @@ class Received:
         self._given: dict[int, ReceivedTrack] = {}
         """By their sections."""
 
-    def become(self, now: Mapping[int, MediaStreamTrack]) -> None:
-        """Take these, by their sections, for all that there is."""
+    def become(self, now: Mapping[int, MediaStreamTrack], names: Sequence[str]) -> None:
+        """Take these, by their sections, for all that there is.
+
+        :param names: what the other side calls its sections.
+        """
         for section in [each for each in self._given if each not in now]:
             self._lose(section)
         for section, source in now.items():
-            self.take(section, source)
+            self.take(section, source, names)
 
-    def take(self, section: int, source: MediaStreamTrack) -> None:
-        """The other side sends something in a section; nothing happens if that was known."""
+    def take(self, section: int, source: MediaStreamTrack, names: Sequence[str]) -> None:
+        """The other side sends something in a section; nothing happens if that was known, under
+        this name."""
         known = self._given.get(section)
-        if known is not None and known.kind == source.kind:
+        name = names[section] if section < len(names) else ""
+        if known is not None and (known.kind, known.name) == (source.kind, name):
             known.change(source)
             return
         if known is not None:
             self._lose(section)
-        given = self._given[section] = ReceivedTrack(source.kind)
+        given = self._given[section] = ReceivedTrack(source.kind, name)
         given.change(source)
         self.tracks.append(given)
         self._tell("track", given)

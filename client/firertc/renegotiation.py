@@ -42,12 +42,13 @@ class Renegotiation:
         """Whether an offer waits for its answer."""
         return bool(self._answers)
 
-    async def add(self, track: MediaStreamTrack) -> None:
+    async def add(self, track: MediaStreamTrack, name: str) -> None:
         """Send one more track."""
         await self._link.settled()
         connection = self._link.connection
         if connection.sends(track):
             raise ConfigError("That track is sent on this link already.")
+        connection.name(track, name)
         if self._link.side == "offerer":
             connection.add(track)
             await self.offer()
@@ -59,6 +60,14 @@ class Renegotiation:
         """Send a track no longer."""
         await self._link.settled()
         self._link.connection.remove(track)
+        if self._link.side == "offerer":
+            await self.offer()
+        else:
+            await self._wish()
+
+    async def ask(self) -> None:
+        """Negotiate anew what there is: see :meth:`Link.renegotiate`."""
+        await self._link.settled()
         if self._link.side == "offerer":
             await self.offer()
         else:

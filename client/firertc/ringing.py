@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import schema
 from .call import Call, Media
@@ -19,6 +19,9 @@ from .negotiation import Over, callee_step
 from .schema import Call as CallFields
 from .signaling import CallDocument, Terms
 from .timing import Timing
+
+if TYPE_CHECKING:
+    from aiortc.contrib.media import MediaRelay
 
 RING_RULE_READS = 2
 """To allow a ring the rules read both peers' documents; to allow its answer one."""
@@ -183,6 +186,16 @@ async def place(
     return call
 
 
+def _copied(media: Media, relay: MediaRelay) -> Media:
+    copies = {track: relay.subscribe(track) for track in (*media.sending.values(), *media.more)}
+    return Media(
+        {kind: copies[track] for kind, track in media.sending.items()},
+        media.receiving,
+        tuple(copies[track] for track in media.more),
+        {copies[track]: name for track, name in media.names.items() if track in copies},
+    )
+
+
 async def ring_first(
     room: Membership,
     peers: Iterable[str],
@@ -196,15 +209,12 @@ async def ring_first(
     :raises NoAnswer: (or another error) if none of them accepts: why the last one didn't.
     """
     targets = list(peers)
-    if len(targets) > 1 and media.sending:
+    if len(targets) > 1 and (media.sending or media.more):
         # A track can be sent over several connections only through a relay.
         from aiortc.contrib.media import MediaRelay
 
         relay = MediaRelay()
-        medias = [
-            Media({k: relay.subscribe(t) for k, t in media.sending.items()}, media.receiving)
-            for _ in targets
-        ]
+        medias = [_copied(media, relay) for _ in targets]
     else:
         medias = [media] * len(targets)
     calls: list[Call] = []

@@ -335,12 +335,13 @@ class Room(Stay):
 
     # What is sent.
 
-    async def add_track(self, track: MediaStreamTrack) -> None:
+    async def add_track(self, track: MediaStreamTrack, name: str = "") -> None:
         """Send one more track to everybody we are linked to, and to those to come.
 
-        :raises ConfigError: if it is sent already.
+        :param name: what the others see it called: ``camera``, ``screen``, at most 64 characters.
+        :raises ConfigError: if it is sent already, or that is no name.
         """
-        await self._shared.add(track)
+        await self._shared.add(track, name)
 
     async def remove_track(self, track: MediaStreamTrack) -> None:
         """Send a track no longer that was added."""

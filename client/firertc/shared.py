@@ -12,6 +12,7 @@ from aiortc import MediaStreamTrack
 
 from .errors import ConfigError, FireRTCError
 from .link import Link
+from .names import check_name
 from .playback import Relay
 
 
@@ -20,20 +21,22 @@ class SharedTracks:
 
     def __init__(self) -> None:
         self._relays: dict[MediaStreamTrack, Relay] = {}
+        self._names: dict[MediaStreamTrack, str] = {}
         self._copies: dict[Link, dict[MediaStreamTrack, MediaStreamTrack]] = {}
         """By link: the copy it sends of each track."""
 
-    async def add(self, track: MediaStreamTrack) -> None:
+    async def add(self, track: MediaStreamTrack, name: str) -> None:
         """Send one more track on every link."""
         if track in self._relays:
             raise ConfigError("That track is sent to everybody already.")
+        self._names[track] = check_name(name)
         self._relays[track] = Relay(track)
         await _each(self._send(link, track) for link in list(self._copies))
 
     async def remove(self, track: MediaStreamTrack) -> None:
         """Send a track no longer; whoever made it stops it."""
         relay = self._relay(track)
-        del self._relays[track]
+        del self._relays[track], self._names[track]
         await _each(self._unsend(link, track) for link in list(self._copies))
         await relay.close()
 
@@ -44,6 +47,7 @@ class SharedTracks:
             raise ConfigError(f"A track of {new.kind} can't take the place of one of {old.kind}.")
         del self._relays[old]
         self._relays[new] = Relay(new)
+        self._names[new] = self._names.pop(old)
         await _each(self._swap(link, old, new) for link in list(self._copies))
         await relay.close()
 
@@ -73,7 +77,7 @@ class SharedTracks:
         sent = self._copies.get(link)
         if sent is not None and track not in sent and track in self._relays:
             sent[track] = self._relays[track].copy()
-            await link.add_track(sent[track])
+            await link.add_track(sent[track], self._names[track])
 
     async def _unsend(self, link: Link, track: MediaStreamTrack) -> None:
         copy = self._copies.get(link, {}).pop(track, None)

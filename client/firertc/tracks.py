@@ -121,8 +121,10 @@ class ReceivedTrack(_Source):
     It ends when the other side removes it, or the link ends.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, name: str = "") -> None:
         super().__init__(kind, None)
+        self.name = name
+        """What the other side calls it; empty: nothing."""
 
     async def recv(self) -> Media:
         """The next frame.

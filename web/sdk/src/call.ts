@@ -47,6 +47,8 @@ export interface Media {
   readonly sending?: readonly MediaStreamTrack[] | undefined;
   /** The kinds wanted from the other side; default: both. */
   readonly receiving?: readonly Kind[] | undefined;
+  /** What tracks that are sent are called, for the other side to see ({@link Link.nameOf}). */
+  readonly names?: ReadonlyMap<MediaStreamTrack, string> | undefined;
 }
 
 /** How to make a call. */
@@ -119,8 +121,7 @@ export class Call {
     this.#repairing = repairing?.mode ?? null;
     const { iceServers } = session;
     if (!repairing) {
-      const { sending, receiving } = options.media ?? {};
-      this.link = new Link(new Connection({ iceServers, sending, receiving }), side);
+      this.link = new Link(new Connection({ iceServers, ...options.media }), side);
       this.#carrier = this.link.carrier;
     } else {
       const { link, mode } = repairing;

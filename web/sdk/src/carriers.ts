@@ -15,7 +15,7 @@ export interface CarriersUser extends Pick<CarrierUser, "brokeProtocol" | "chann
   /** None is left that carries anything. */
   fell: (how: "closed" | "failed") => void;
   /** The other side sends a track on the one in use. */
-  track: (section: number, track: MediaStreamTrack) => void;
+  track: (section: number, track: MediaStreamTrack, names: readonly string[]) => void;
   /** That one is no more. */
   dropped: (carrier: Carrier) => void;
 }
@@ -62,7 +62,7 @@ export class Carriers {
       },
       track: (carrier, section, track) => {
         // Those of one that is coming are taken when it has come.
-        if (carrier === this.current) user.track(section, track);
+        if (carrier === this.current) user.track(section, track, carrier.connection.remoteNames);
       },
       channel: user.channel,
     });

@@ -6,50 +6,31 @@
  */
 
 import { CHANNEL_ID, LABEL } from "./control.js";
-import { END_OF_CANDIDATES, spreadCandidates } from "./descriptions.js";
+import {
+  badCandidate,
+  END_OF_CANDIDATES,
+  readCandidate,
+  spreadCandidates,
+} from "./descriptions.js";
 import { ConfigError, DocumentMalformed, ProtocolError } from "./errors.js";
+import { checkName, readNames, writeNames } from "./names.js";
 import { CANDIDATE_BATCH_SECONDS, GATHER_GRACE_SECONDS } from "./negotiation.js";
+import {
+  KINDS,
+  type ConnectionOptions,
+  type Kind,
+  type LocalDescription,
+  type Section,
+} from "./sections.js";
 import { read, type Snapshot } from "./statistics.js";
 import { sleep, Turns } from "./waiting.js";
 
-/** A kind of media. */
-export type Kind = "audio" | "video";
-export const KINDS: readonly Kind[] = ["audio", "video"];
+export { KINDS, type Kind, type LocalDescription };
+
 /** Audio and video sections of one connection: each costs a transceiver for good. */
 const SECTIONS_MOST = 16;
-
 /** Once a candidate was found, others of the same kind follow within this. */
 const QUIET_SECONDS = 0.004;
-
-/** An offer or an answer of ours. */
-export interface LocalDescription {
-  readonly sdp: string;
-  /** Whether every candidate is in it; else {@link Connection.trickle} hands the others out. */
-  readonly complete: boolean;
-}
-
-/** What a connection carries. */
-export interface ConnectionOptions {
-  readonly iceServers: readonly RTCIceServer[];
-  /** Tracks to send. */
-  readonly sending?: readonly MediaStreamTrack[] | undefined;
-  /** The kinds wanted from the other side. */
-  readonly receiving?: readonly Kind[] | undefined;
-  /**
-   * One that this is to take the place of: the same sections in the same order, with the same
-   * tracks.
-   */
-  readonly like?: Connection | undefined;
-}
-
-/** An audio or video section. */
-interface Section {
-  readonly kind: Kind;
-  /** What we send in it. */
-  readonly track: MediaStreamTrack | null;
-  /** As we would have it. */
-  readonly direction: RTCRtpTransceiverDirection;
-}
 
 /** A peer connection with the control channel on it. */
 export class Connection {
@@ -62,6 +43,11 @@ export class Connection {
   /** Told of the control channel when it is made. */
   onChannel: (channel: RTCDataChannel) => void = () => undefined;
 
+  /** What the other side calls what it sends, by section. */
+  remoteNames: readonly string[] = [];
+
+  /** What tracks that are sent are called. */
+  readonly #names: Map<MediaStreamTrack, string>;
   /** The sections to make. */
   #model: readonly Section[] | null;
   /** The sections when they were last looked at: a closed connection has none. */
@@ -80,8 +66,10 @@ export class Connection {
   readonly #applied = new Set<string>();
   readonly #adding = new Turns();
 
-  constructor({ iceServers, sending = [], receiving, like }: ConnectionOptions) {
+  constructor({ iceServers, sending = [], receiving, names, like }: ConnectionOptions) {
     this.waiting = [...sending];
+    this.#names = like ? like.#names : new Map<MediaStreamTrack, string>();
+    for (const [track, name] of names ?? []) this.name(track, name);
     this.receiving = like?.receiving ?? new Set(receiving ?? KINDS);
     this.#model = like?.sections() ?? null;
     this.#limits = like ? like.#limits : new Map<Kind, number>();
@@ -141,7 +129,13 @@ export class Connection {
   /** A fresh offer on the connection that exists. */
   async renegotiation(): Promise<string> {
     await this.pc.setLocalDescription(await this.pc.createOffer());
-    return this.pc.localDescription?.sdp ?? "";
+    return this.#named();
+  }
+
+  /** Our description, with the names of what is sent. */
+  #named(): string {
+    const names = this.sections().map(({ track }) => (track && this.#names.get(track)) ?? "");
+    return writeNames(this.pc.localDescription?.sdp ?? "", names);
   }
 
   #makeChannel(): void {
@@ -231,6 +225,15 @@ export class Connection {
   }
 
   /**
+   * Call a track something; told with the next description.
+   *
+   * @throws ConfigError if that is no name.
+   */
+  name(track: MediaStreamTrack, name: string): void {
+    this.#names.set(track, checkName(name));
+  }
+
+  /**
    * Send a track in a section that is idle, or in a new one; to be offered afterwards.
    *
    * @throws ConfigError if there are 16 sections.
@@ -288,6 +291,7 @@ export class Connection {
    * @returns false if it is not sent.
    */
   async remove(track: MediaStreamTrack): Promise<boolean> {
+    this.#names.delete(track);
     const at = this.waiting.indexOf(track);
     if (at >= 0) {
       this.waiting.splice(at, 1);
@@ -303,7 +307,7 @@ export class Connection {
   }
 
   /**
-   * Send another track of the same kind in a track's place; nothing is negotiated.
+   * Send another track of the same kind in a track's place, under its name; nothing is negotiated.
    *
    * @param old default: the first of the new one's kind.
    * @returns false if there is none such.
@@ -312,12 +316,15 @@ export class Connection {
     const fits = (sent: MediaStreamTrack | null): boolean =>
       sent !== null && sent.kind === track.kind && (!old || sent === old);
     const at = this.waiting.findIndex(fits);
-    if (at >= 0) {
+    const sender = at < 0 && this.pc.getSenders().find((one) => fits(one.track));
+    const before = sender ? sender.track : this.waiting[at];
+    if (!before) return false;
+    const name = this.#names.get(before);
+    if (name !== undefined) this.#names.set(track, name);
+    if (!sender) {
       this.waiting[at] = track;
       return true;
     }
-    const sender = this.pc.getSenders().find((one) => fits(one.track));
-    if (!sender) return false;
     await sender.replaceTrack(track);
     this.sections();
     return true;
@@ -375,7 +382,7 @@ export class Connection {
   async #describe(description: RTCSessionDescriptionInit): Promise<LocalDescription> {
     if (this.#described) {
       await this.pc.setLocalDescription(description);
-      return { sdp: this.pc.localDescription?.sdp ?? "", complete: true };
+      return { sdp: this.#named(), complete: true };
     }
     const enough = new Promise<void>((resolve) => {
       this.#found = () => {
@@ -389,7 +396,7 @@ export class Connection {
     // Who can't resolve the names (aiortc, where multicast is shut out) learns our addresses from
     // our checks, but would give up at once if told that nothing more comes.
     const complete = this.#gathered && !this.#hidden;
-    return { sdp: spreadCandidates(this.pc.localDescription?.sdp ?? "", complete), complete };
+    return { sdp: spreadCandidates(this.#named(), complete), complete };
   }
 
   #onCandidate(candidate: RTCIceCandidate | null): void {
@@ -444,15 +451,7 @@ export class Connection {
   }
 
   async #addCandidate(text: string): Promise<void> {
-    const bad = (): Error =>
-      new DocumentMalformed("The other side wrote a candidate that is none.");
-    let content: RTCIceCandidateInit;
-    try {
-      content = JSON.parse(text) as RTCIceCandidateInit;
-    } catch {
-      throw bad();
-    }
-    if (typeof content !== "object" || typeof content.candidate !== "string") throw bad();
+    const content = readCandidate(text);
     try {
       if (!content.candidate) await this.pc.addIceCandidate();
       else {
@@ -463,7 +462,7 @@ export class Connection {
         });
       }
     } catch {
-      if (this.pc.signalingState !== "closed") throw bad();
+      if (this.pc.signalingState !== "closed") throw badCandidate();
     }
   }
 
@@ -471,6 +470,7 @@ export class Connection {
     if (!/^m=application /m.test(sdp)) {
       throw new DocumentMalformed(`The ${type} has no data section: no control channel fits in.`);
     }
+    this.remoteNames = readNames(sdp);
     try {
       await this.pc.setRemoteDescription({ type, sdp });
     } catch (error) {

@@ -1,5 +1,7 @@
 /** What signaling reads in descriptions, and what it writes into them. */
 
+import { DocumentMalformed } from "./errors.js";
+
 /** An empty candidate ends the list (W3C WebRTC, section 4.8.1.2). */
 export const END_OF_CANDIDATES = JSON.stringify({ candidate: "" });
 const END_MARK = "a=end-of-candidates";
@@ -19,4 +21,24 @@ export function spreadCandidates(sdp: string, complete: boolean): string {
   const said = [...new Set(lines), ...(complete ? [`${END_MARK}\r\n`] : [])].join("");
   const bare = sections.map((section) => section.replace(/^a=candidate:.*\r\n/gm, ""));
   return head + bare.map((section) => section + said).join("");
+}
+
+/** What is thrown at a candidate that makes no sense. */
+export const badCandidate = (): Error =>
+  new DocumentMalformed("The other side wrote a candidate that is none.");
+
+/**
+ * A candidate of the other side.
+ *
+ * @throws DocumentMalformed if it is none.
+ */
+export function readCandidate(text: string): RTCIceCandidateInit & { candidate: string } {
+  let content: RTCIceCandidateInit;
+  try {
+    content = JSON.parse(text) as RTCIceCandidateInit;
+  } catch {
+    throw badCandidate();
+  }
+  if (typeof content !== "object" || typeof content.candidate !== "string") throw badCandidate();
+  return { ...content, candidate: content.candidate };
 }

@@ -26,8 +26,8 @@ import { Changes, deferred, within } from "./waiting.js";
 const GOODBYE_SECONDS = 1;
 /** How long a last word has to leave before its connection is closed. */
 const LAST_WORD_SECONDS = 0.05;
-const FLUSH_SECONDS = 10;
-const REQUEST_SECONDS = 10;
+/** For confirmations and replies. */
+const PATIENCE_SECONDS = 10;
 /** What this side understands. */
 const CAN = ["restart", "channels", "requests", "files"] as const;
 
@@ -191,9 +191,7 @@ export class Link extends Emitter<LinkEvents> {
     this.channels.close();
     this.#ended.resolve(end);
     this.#settled.tell();
-    const close = (): void => {
-      this.#carriers.close();
-    };
+    const close = this.#carriers.close.bind(this.#carriers);
     if (lastWord) setTimeout(close, LAST_WORD_SECONDS * 1000);
     else close();
     this.emit("closed", end);
@@ -225,7 +223,7 @@ export class Link extends Emitter<LinkEvents> {
    *
    * @throws PeerGone if it doesn't in time.
    */
-  async flush(seconds = FLUSH_SECONDS, signal?: AbortSignal): Promise<void> {
+  async flush(seconds = PATIENCE_SECONDS, signal?: AbortSignal): Promise<void> {
     await this.#messages.flush(seconds, signal);
   }
 
@@ -238,7 +236,7 @@ export class Link extends Emitter<LinkEvents> {
    * @throws RequestRefused if the other side has no handler, or its handler failed or refused.
    * @throws PeerGone if the link ends, or has ended.
    */
-  async request(body: unknown, seconds = REQUEST_SECONDS, signal?: AbortSignal): Promise<unknown> {
+  async request(body: unknown, seconds = PATIENCE_SECONDS, signal?: AbortSignal): Promise<unknown> {
     return await this.#messages.requests.ask(body, seconds, signal);
   }
 
@@ -267,7 +265,7 @@ export class Link extends Emitter<LinkEvents> {
     if (said.length > 0) this.say({ t: "mute", kinds: Object.fromEntries(said) });
   }
 
-  // Channels.
+  // Channels and tracks.
 
   /**
    * Open a data channel of one's own; the other side gets the event `channel`.
@@ -283,16 +281,20 @@ export class Link extends Emitter<LinkEvents> {
     return await this.channels.open(label, options);
   }
 
-  // Tracks.
-
   /**
    * Send one more track, on the connection that exists.
    *
+   * @param name for {@link nameOf} on the other side: `camera`, `screen`, at most 64 characters.
    * @throws PeerGone if the other side doesn't answer.
    * @throws ConfigError if it is sent already, or the link has 16 media sections.
    */
-  async addTrack(track: MediaStreamTrack): Promise<void> {
-    await this.#renegotiation.add(track);
+  async addTrack(track: MediaStreamTrack, name = ""): Promise<void> {
+    await this.#renegotiation.add(track, name);
+  }
+
+  /** What the other side calls a track that it sends; empty: nothing. */
+  nameOf(track: MediaStreamTrack): string {
+    return this.#received.nameOf(track);
   }
 
   /**
@@ -305,7 +307,7 @@ export class Link extends Emitter<LinkEvents> {
   }
 
   /**
-   * Send another track in place of one that is sent: the other side sees no gap.
+   * Send another track in place of one that is sent, under its name: the other side sees no gap.
    *
    * @param old default: the first of the new one's kind.
    * @returns false if there is none such.
@@ -329,17 +331,17 @@ export class Link extends Emitter<LinkEvents> {
   }
 
   /**
-   * Offer what has changed (offerer only); one at a time.
+   * Negotiate anew, whichever side this is. Adding and removing tracks does so by itself.
    *
-   * @throws PeerGone if no answer comes within 10 s.
+   * @throws PeerGone if the other side doesn't answer within 10 s.
    */
   async renegotiate(): Promise<void> {
-    await this.#renegotiation.offer();
+    await this.#renegotiation.ask();
   }
 
   /** What the other side sends has changed, or comes on another connection. @internal */
   reconcile(): void {
-    this.#received.become(this.connection.received());
+    this.#received.become(this.connection.received(), this.connection.remoteNames);
   }
 
   // What happens on the connections.
@@ -484,8 +486,6 @@ export class Link extends Emitter<LinkEvents> {
       else this.#break("failed", { reason: "failed", byRemote: false });
     });
   }
-
-  // What it carries.
 
   /** The network path in use, or the last one that was. */
   async path(): Promise<Path | null> {

@@ -25,7 +25,7 @@ export interface LinkEvents {
   message: unknown;
   /** The other side opened a channel; kept until somebody listens. */
   channel: Channel;
-  /** The other side sends a track; after a repair it comes as another one. */
+  /** The other side sends a track (its name: `nameOf`); after a repair it comes as another one. */
   track: MediaStreamTrack;
   /** The other side sends it no longer, or another came in its place. */
   trackRemoved: MediaStreamTrack;

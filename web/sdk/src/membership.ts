@@ -44,7 +44,9 @@ export interface RoomEvents {
   message: { readonly peer: string; readonly body: unknown };
   /** Somebody linked to us opened a channel; kept until somebody listens to this, or to the link. */
   channel: { readonly peer: string; readonly channel: Channel };
+  /** Somebody linked to us sends a track, or no longer does; its name: see {@link Link.nameOf}. */
   track: { readonly peer: string; readonly track: MediaStreamTrack };
+  trackRemoved: { readonly peer: string; readonly track: MediaStreamTrack };
   mute: { readonly peer: string; readonly kinds: Readonly<Record<string, boolean>> };
   /** Something said through the database; listened for once somebody listens to it: 2 reads. */
   broadcast: { readonly peer: string; readonly body: unknown; readonly isPrivate: boolean };

@@ -4,6 +4,7 @@
 export class Received {
   readonly stream = new MediaStream();
   readonly #tracks = new Map<number, MediaStreamTrack>();
+  readonly #names = new Map<MediaStreamTrack, string>();
 
   /**
    * @param onTrack told of each that comes.
@@ -18,20 +19,27 @@ export class Received {
     return [...this.#tracks.values()];
   }
 
-  /** Take these, by their sections, for all that there is. */
-  become(now: ReadonlyMap<number, MediaStreamTrack>): void {
+  /** What the other side calls one. */
+  nameOf(track: MediaStreamTrack): string {
+    return this.#names.get(track) ?? "";
+  }
+
+  /** Take these, by their sections, for all that there is; and what its sections are called. */
+  become(now: ReadonlyMap<number, MediaStreamTrack>, names: readonly string[]): void {
     for (const [section, track] of [...this.#tracks]) {
       if (now.get(section) !== track) this.#lose(section, track);
     }
-    for (const [section, track] of now) this.take(section, track);
+    for (const [section, track] of now) this.take(section, track, names);
   }
 
-  /** One has come. */
-  take(section: number, track: MediaStreamTrack): void {
+  /** One has come, or is called something else. */
+  take(section: number, track: MediaStreamTrack, names: readonly string[]): void {
     const before = this.#tracks.get(section);
-    if (before === track) return;
+    const name = names[section] ?? "";
+    if (before === track && this.nameOf(track) === name) return;
     if (before) this.#lose(section, before);
     this.#tracks.set(section, track);
+    this.#names.set(track, name);
     this.stream.addTrack(track);
     this.onTrack(track);
   }
@@ -40,5 +48,6 @@ export class Received {
     this.#tracks.delete(section);
     this.stream.removeTrack(track);
     this.onRemoved(track);
+    this.#names.delete(track);
   }
 }

@@ -34,12 +34,13 @@ export class Renegotiation {
   }
 
   /** Send one more track: see {@link Link.addTrack}. */
-  async add(track: MediaStreamTrack): Promise<void> {
+  async add(track: MediaStreamTrack, name: string): Promise<void> {
     const { link } = this;
     await link.settled();
     if (link.connection.sends(track)) {
       throw new ConfigError("That track is sent on this link already.");
     }
+    link.connection.name(track, name);
     if (link.side === "offerer") {
       await link.connection.add(track);
       await this.offer();
@@ -58,6 +59,12 @@ export class Renegotiation {
     else await this.#wish();
   }
 
+  /** Negotiate anew: see {@link Link.renegotiate}. */
+  async ask(): Promise<void> {
+    await this.link.settled();
+    await (this.link.side === "offerer" ? this.offer() : this.#wish());
+  }
+
   /** Ask for an offer (answerer only), one wish at a time, and wait until it is answered. */
   async #wish(...kinds: Kind[]): Promise<void> {
     await this.#wishes.take(async () => {
@@ -70,7 +77,7 @@ export class Renegotiation {
     });
   }
 
-  /** Offer what has changed (offerer only), one at a time: see {@link Link.renegotiate}. */
+  /** Offer what has changed (offerer only), one at a time. */
   async offer(): Promise<void> {
     await this.#offers.take(async () => {
       await this.link.settled();

@@ -282,9 +282,13 @@ export class Room extends Stay {
 
   // What is sent.
 
-  /** Send one more track to everybody, and to those who come. */
-  async addTrack(track: MediaStreamTrack): Promise<void> {
-    await this.shared.add(track);
+  /**
+   * Send one more track to everybody, and to those who come.
+   *
+   * @param name what they see it called: `camera`, `screen`, at most 64 characters.
+   */
+  async addTrack(track: MediaStreamTrack, name = ""): Promise<void> {
+    await this.shared.add(track, name);
   }
 
   /** Send no more of a track. */

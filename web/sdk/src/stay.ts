@@ -351,6 +351,9 @@ export class Stay extends Membership {
     link.on("track", (track) => {
       this.tell("track", { peer, track });
     });
+    link.on("trackRemoved", (track) => {
+      this.tell("trackRemoved", { peer, track });
+    });
     link.on("mute", (kinds) => {
       this.tell("mute", { peer, kinds });
     });
