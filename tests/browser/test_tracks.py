@@ -94,6 +94,48 @@ def test_several_of_a_kind_come_and_go(page: Page, sender: str, receiver: str) -
     assert sections <= 3
 
 
+@pytest.mark.parametrize(("sender", "receiver"), [("ann", "bob"), ("bob", "ann")])
+def test_names_through_renegotiation_and_repair(page: Page, sender: str, receiver: str) -> None:
+    named = page.evaluate(
+        """async ([sender, receiver]) => {
+          const { link } = sides[sender];
+          const other = sides[receiver].link;
+          const told = [];
+          other.on("track", (track) => told.push(other.nameOf(track)));
+          other.on("trackRemoved", (track) => told.push(`no ${other.nameOf(track)}`));
+          const seen = async () => {
+            const found = [];
+            for (const track of other.tracks) {
+              found.push(`${other.nameOf(track)}: ${await colourOf(track)}`);
+            }
+            return found.sort().join();
+          };
+          const [red, blue, green] = ["red", "blue", "lime"].map(picture);
+          await link.addTrack(red, "camera");
+          await link.addTrack(blue, "screen");
+          await until(async () => (await seen()) === "camera: red,screen: blue");
+          await link.removeTrack(blue);
+          await link.addTrack(green, "document");
+          await until(async () => (await seen()) === "camera: red,document: green");
+          const before = told.splice(0);
+          link.connection.pc.close();
+          await until(() => sides[sender].log.includes("reconnected"), 40);
+          await until(() => sides[receiver].log.includes("reconnected"), 40);
+          await until(async () => (await seen()) === "camera: red,document: green");
+          // Asked for by either side; what is called as before stays.
+          await link.renegotiate();
+          await other.renegotiate();
+          await until(async () => (await seen()) === "camera: red,document: green");
+          return [before, told, await codeOf(link.addTrack(picture("red"), "x".repeat(65)))];
+        }""",
+        [sender, receiver],
+    )
+    before, after, refused = named
+    assert before == ["camera", "screen", "no screen", "document"]
+    assert sorted(after) == ["camera", "document", "no camera", "no document"]
+    assert refused == "bad-config"
+
+
 def test_a_limit(page: Page) -> None:
     limits = page.evaluate(
         """async () => {
