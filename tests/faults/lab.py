@@ -13,12 +13,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from .namespaces import Host
 from .proxy import Proxy
@@ -26,6 +27,10 @@ from .wire import Wire
 
 STEP_SECONDS: Final = 60.0
 """How long anything may take that should take a moment, on a busy machine."""
+START_SECONDS: Final = 240.0
+"""How long a peer may take until it obeys, among many that start on a busy machine."""
+STARTS_MOST: Final = 4
+"""So many peers start at a time: each computes for a second."""
 END_SECONDS: Final = 15.0
 SERVICES: Final = (
     "FIRESTORE_EMULATOR_HOST",
@@ -188,8 +193,15 @@ class Lab:
         await self._stack.aclose()
 
     async def start(self, place: Place, *command: str, folder: Path | None = None) -> Program:
-        """Run a program on a host; default: a peer that waits for commands."""
-        command = command or (sys.executable, str(PEER))
+        """Run a program on a host; default: a peer, that waits for commands by then."""
+        if command:
+            return await self._run(place, command, folder)
+        async with _starting():
+            peer = await self._run(place, (sys.executable, str(PEER)), folder)
+            await peer.wait_for("ready", timeout=START_SECONDS)
+        return peer
+
+    async def _run(self, place: Place, command: Sequence[str], folder: Path | None) -> Program:
         process = await asyncio.create_subprocess_exec(
             *place.host.command(*command),
             env=dict(place.environment),
@@ -210,3 +222,11 @@ class Lab:
         for peer in (one, other):
             await peer.wait_for("connected")
         return one, other
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def _starting() -> asyncio.Semaphore:
+    """The turns in which the peers of all labs start."""
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(STARTS_MOST))

@@ -318,6 +318,7 @@ class Peer:
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         async with self.client:
+            self.say("ready")
             while line := await reader.readline():
                 self.obey(json.loads(line))
         for task in self._tasks:
