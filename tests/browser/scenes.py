@@ -161,6 +161,59 @@ def call_over(scene: Scene) -> Page:
     return first.page
 
 
+def _in_office(scene: Scene, *names: str) -> list[CallPage]:
+    """Call pages of people in a room, who all see one another."""
+    pages = []
+    for name in names:
+        page = CallPage(scene.open(f"/call?key={scene.realm.key}&room=office"))
+        page.page.get_by_label("Your name").fill(name)
+        page.button("Enter the room").click()
+        page.wait_for_view("lobby")
+        pages.append(page)
+    for page in pages:
+        people = page.page.locator("#people li")
+        expect(people).to_have_count(len(names) - 1, timeout=STEP_MILLISECONDS)
+    return pages
+
+
+def call_lobby(scene: Scene) -> Page:
+    """In a room, with others to call."""
+    return _in_office(scene, "Ada Lovelace", "Grace Hopper", "Linus")[0].page
+
+
+def call_alone(scene: Scene) -> Page:
+    """In a room where nobody else is."""
+    return _in_office(scene, "Ada Lovelace")[0].page
+
+
+def _ringing(scene: Scene) -> tuple[Page, Page]:
+    ada, grace = _in_office(scene, "Ada Lovelace", "Grace Hopper")
+    ada.button("Call Grace Hopper").click()
+    question = grace.page.get_by_role("dialog", name="A call for you")
+    expect(question).to_be_visible(timeout=STEP_MILLISECONDS)
+    return ada.page, grace.page
+
+
+def call_ringing(scene: Scene) -> Page:
+    """While somebody else is called."""
+    page = _ringing(scene)[0]
+    expect(page.get_by_role("dialog", name="Calling")).to_be_visible()
+    return page
+
+
+def call_rung(scene: Scene) -> Page:
+    """While it is asked whether to take a call."""
+    return _ringing(scene)[1]
+
+
+def call_rejected(scene: Scene) -> Page:
+    """After the other side said no."""
+    page, other = _ringing(scene)
+    other.get_by_role("button", name="Reject").click()
+    expect(page.locator("#problem")).to_contain_text("rejected", timeout=STEP_MILLISECONDS)
+    return page
+
+
 # ---- conference and chat ------------------------------------------------------------------------
 
 
@@ -402,6 +455,11 @@ SCENES: Final[Mapping[str, Callable[[Scene], Page]]] = {
     "call, talking": call_talking,
     "call, with Python": call_python,
     "call, over": call_over,
+    "call, alone in a room": call_alone,
+    "call, lobby": call_lobby,
+    "call, ringing": call_ringing,
+    "call, rung": call_rung,
+    "call, rejected": call_rejected,
     "conference, start": conference_start,
     "conference, meeting": conference_meeting,
     "chat, start": chat_start,
@@ -424,6 +482,8 @@ SCENES: Final[Mapping[str, Callable[[Scene], Page]]] = {
 PICTURES: Final[Mapping[str, tuple[str, int]]] = {
     "start": ("start", 800),
     "call": ("call, with Python", 860),
+    "lobby": ("call, lobby", 460),
+    "ring": ("call, rung", 460),
     "conference": ("conference, meeting", 820),
     "chat": ("chat, talking", 780),
     "files": ("files, moving", 560),

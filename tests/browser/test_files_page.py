@@ -225,3 +225,31 @@ def test_a_path_that_leads_out_is_refused(
         at(page, "start")
         evil.wait_for_function("answers.length > 0")
         assert evil.evaluate("answers") == [{"t": "cancel", "reason": "failed"}]
+
+
+COUNT_HASHED = """globalThis.hashed = 0;
+globalThis.Worker = class extends Worker {
+  postMessage(message) {
+    if (message.t === "add") globalThis.hashed += message.content.length;
+    super.postMessage(message);
+  }
+};"""
+"""Counts what a page gives its workers to hash."""
+
+
+def test_hashing_is_beside_the_page(files_page: OpenFiles, tmp_path: Path) -> None:
+    size = LARGE_BYTES
+    hashed = write(tmp_path / "large.bin", size)
+    sender, receiver = files_page(""), files_page("")
+    for page in (sender, receiver):
+        page.add_init_script(COUNT_HASHED)
+        page.reload()
+    come(receiver, offer(sender, tmp_path / "large.bin"))
+    at(receiver, "question")
+    with receiver.expect_download() as downloading:
+        receiver.get_by_role("button", name="Accept").click()
+    assert sha256(downloading.value.path()) == hashed
+    for page in (sender, receiver):
+        at(page, "ended")
+        # All of it, and only once: nothing is left for the page's own thread.
+        assert page.evaluate("hashed") == size

@@ -164,3 +164,25 @@ def test_a_call_that_is_missed(
     status(ada, "You missed a call from robot.")
     expect(ada.page).to_have_title("Call · FireRTC")
     assert python.exit_code() != 0
+
+
+def test_nobody_answers(open_lobby: OpenLobby) -> None:
+    ada, grace = open_lobby("Ada"), open_lobby("Grace")
+    ada.button("Call Grace").click()
+    expect(asked(grace)).to_contain_text("Ada calls")
+    # It rings for 30 s.
+    expect(ada.problem()).to_have_text("Grace did not answer.", timeout=45_000)
+    ada.wait_for_view("lobby")
+    expect(ada.button("Try again")).to_be_visible()
+    expect(asked(grace)).to_be_hidden()
+    status(grace, "You missed a call from Ada.")
+    expect(grace.page).to_have_title("Call · FireRTC")
+
+
+def test_who_calls_is_gone(open_lobby: OpenLobby) -> None:
+    ada, grace = open_lobby("Ada"), open_lobby("Grace")
+    ada.button("Call Grace").click()
+    expect(asked(grace)).to_be_visible()
+    ada.page.context.close()
+    expect(asked(grace)).to_be_hidden()
+    status(grace, "You missed a call from Ada.")

@@ -9,6 +9,7 @@ const modules = [
   "src/index.ts",
   "src/hosting.ts",
   "src/files.ts",
+  "src/hashingWorker.ts",
   ...(existsSync(at("src/compat")) ? readdirSync(at("src/compat")) : [])
     .filter((name) => name.endsWith(".ts"))
     .map((name) => `src/compat/${name}`),

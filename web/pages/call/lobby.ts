@@ -97,6 +97,7 @@ export class Lobby {
     history.replaceState(null, "", addressOf(this.place.room, passphrase));
     element("lobby-title", "h1").textContent = this.place.room;
     this.#show();
+    say("");
     this.#rememberStay(null);
     const { talkingTo } = this.place;
     if (talkingTo && room.peers.has(talkingTo)) void this.#call(talkingTo, true, true);

@@ -9,10 +9,12 @@ import {
   sourcesOf,
   type Offer,
   type Progress,
+  type ReceivedFile,
   type Source,
 } from "firertc/files";
 
 import { download, sizeText } from "../shared/files.js";
+import { newDigest } from "../shared/hashing.js";
 import { addLine } from "../shared/screen.js";
 import { problemText } from "../shared/words.js";
 
@@ -57,6 +59,7 @@ export class Offers {
     try {
       await sendFiles(link, sources, {
         signal: way.signal,
+        digest: newDigest,
         onAccept: () => {
           way.say(`${name}: sending`);
         },
@@ -79,10 +82,11 @@ export class Offers {
   async #receive(name: string, channel: Channel): Promise<void> {
     // Nothing is shown before something is offered.
     const ways: Way[] = [];
-    const sink = await BrowserSink.open(crypto.randomUUID(), (file) => {
+    const keep = (file: ReceivedFile): void => {
       download(file.path, file.content);
       ways[0]?.keep(file.path, file.content);
-    });
+    };
+    const sink = await BrowserSink.open(crypto.randomUUID(), keep, newDigest);
     this.#sinks.push(sink);
     try {
       await receiveFiles(channel, sink, {

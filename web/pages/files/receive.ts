@@ -23,6 +23,7 @@ import {
 import { findProject } from "../project.js";
 import { download } from "../shared/files.js";
 import { element, say, show } from "../shared/screen.js";
+import { newDigest } from "../shared/hashing.js";
 import { Bar, markWhole, showFiles, showList, sumText } from "./screen.js";
 import type { Work } from "./send.js";
 
@@ -73,12 +74,13 @@ export class Receiving {
   async run(code: string): Promise<Offer> {
     this.#code = await normalizeCode(code);
     if (interruptedCode() === this.#code) this.#giveUp = Date.now() + LOST_SECONDS * 1000;
-    this.#sink = await BrowserSink.open(this.#code, (file) => {
+    const keep = (file: ReceivedFile): void => {
       this.files.set(file.index, file);
       markWhole(file.index, () => {
         download(file.path, file.content);
       });
-    });
+    };
+    this.#sink = await BrowserSink.open(this.#code, keep, newDigest);
     for (let attempt = 0; ; attempt++) {
       try {
         const offer = await this.#once();

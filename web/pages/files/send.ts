@@ -5,6 +5,7 @@ import { sendFiles, type Source } from "firertc/files";
 
 import { findProject } from "../project.js";
 import { element, say, show } from "../shared/screen.js";
+import { newDigest } from "../shared/hashing.js";
 import { Bar, markWhole, showFiles, showList, sumText } from "./screen.js";
 
 export const WAIT_SECONDS = 600;
@@ -78,6 +79,7 @@ async function sendOnce(
   say("Offered: the other side is asked.");
   await sendFiles(call.link, sources, {
     signal,
+    digest: newDigest,
     onAccept: () => {
       say("Accepted.");
     },

@@ -5,6 +5,8 @@
  * @packageDocumentation
  */
 
+export { hashHere, hashIn } from "./hashing.js";
+export type { Digest, NewDigest } from "./hashing.js";
 export { explain, pathProblem } from "./paths.js";
 export type { Problem, System } from "./paths.js";
 export { receiveFiles } from "./receiving.js";

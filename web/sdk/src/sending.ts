@@ -1,8 +1,5 @@
 /** Sending files over a link. */
 
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
-
 import type { Channel } from "./channel.js";
 import {
   CallError,
@@ -13,6 +10,7 @@ import {
   PeerGone,
   Rejected,
 } from "./errors.js";
+import { hashHere, type Digest, type NewDigest } from "./hashing.js";
 import type { Link } from "./link.js";
 import { clash, explain, pathProblem } from "./paths.js";
 import { randomText } from "./schema.js";
@@ -63,6 +61,8 @@ export interface TransferOptions extends Waiting {
 export interface SendOptions extends TransferOptions {
   /** Told that the other side wants them. */
   readonly onAccept?: (() => void) | undefined;
+  /** Where they are hashed: `hashIn` a worker a page stays smooth; default: here. */
+  readonly digest?: NewDigest | undefined;
 }
 
 /** The other side ended the transfer. */
@@ -267,8 +267,17 @@ class Sending {
   }
 
   async #sendFile(index: number, source: Source): Promise<void> {
+    const newDigest = this.options.digest ?? hashHere;
+    const { offset, digest } = await beginAt(source, newDigest, this.#side.have.get(index));
+    try {
+      await this.#sendFrom(index, source, offset, digest);
+    } finally {
+      digest.close();
+    }
+  }
+
+  async #sendFrom(index: number, source: Source, offset: number, digest: Digest): Promise<void> {
     const { file } = source;
-    const { offset, digest } = await beginAt(source, this.#side.have.get(index));
     await this.#say({ t: "file", index, offset });
     this.#report(index, offset, 0);
     let reading = read(source, offset);
@@ -277,7 +286,7 @@ class Sending {
       reading = read(source, at + READ_BYTES);
       // If it fails, it is thrown when it is its turn.
       reading.catch(() => undefined);
-      digest.update(content);
+      await digest.update(content);
       for (let begin = 0; begin < content.length && !this.#isOver(); begin += PIECE_BYTES) {
         const piece = content.subarray(begin, begin + PIECE_BYTES);
         await this.channel.send(piece);
@@ -285,7 +294,7 @@ class Sending {
       }
     }
     if (this.#isOver()) return;
-    await this.#say({ t: "end", index, size: file.size, sha256: bytesToHex(digest.digest()) });
+    await this.#say({ t: "end", index, size: file.size, sha256: await digest.hex() });
   }
 
   #report(index: number, done: number, moved: number): void {
@@ -297,19 +306,21 @@ class Sending {
   }
 }
 
-type Digest = ReturnType<typeof sha256.create>;
-
 /** Go on after a prefix, if it is the one that the other side holds; else from the beginning. */
-async function beginAt(source: Source, have?: Have): Promise<{ offset: number; digest: Digest }> {
+async function beginAt(
+  source: Source,
+  newDigest: NewDigest,
+  have?: Have,
+): Promise<{ offset: number; digest: Digest }> {
   if (have && have.size > 0 && have.size <= source.file.size) {
-    const digest = sha256.create();
+    const digest = newDigest();
     for (let at = 0; at < have.size; at += READ_BYTES) {
-      digest.update(await read(source, at, have.size));
+      await digest.update(await read(source, at, have.size));
     }
-    // Its state stays: a digest ends what it is taken of.
-    if (bytesToHex(digest.clone().digest()) === have.sha256) return { offset: have.size, digest };
+    if ((await digest.hex()) === have.sha256) return { offset: have.size, digest };
+    digest.close();
   }
-  return { offset: 0, digest: sha256.create() };
+  return { offset: 0, digest: newDigest() };
 }
 
 async function read(source: Source, at: number, most = Infinity): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,8 +1,6 @@
 /** Where received files go. */
 
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
-
+import { hashHere, type Digest, type NewDigest } from "./hashing.js";
 import { openStore, type Store } from "./stores.js";
 import { TransferError } from "./transfer.js";
 import type { Entry, Have, Offer } from "./transferFrames.js";
@@ -46,7 +44,7 @@ export class BrowserSink implements Sink {
   #offer: Offer | null = null;
   #key = "";
   #kept: Blob[] = [];
-  #digest = sha256.create();
+  #digest: Digest | null = null;
   #buffer = new Uint8Array(PART_BYTES);
   #filled = 0;
   /** It may be closed while a piece is written. */
@@ -56,13 +54,19 @@ export class BrowserSink implements Sink {
     readonly store: Store,
     /** Given each file that is whole; awaited before the sender hears of it. */
     readonly onFile: (file: ReceivedFile) => Promise<void> | void,
+    /** Where what comes is hashed: `hashIn` a worker a page stays smooth. */
+    readonly newDigest: NewDigest = hashHere,
   ) {}
 
   /**
    * @param name of the transfer: what a reload interrupts goes on under the same; such as its code.
    */
-  static async open(name: string, onFile: BrowserSink["onFile"]): Promise<BrowserSink> {
-    return new BrowserSink(await openStore(name), onFile);
+  static async open(
+    name: string,
+    onFile: BrowserSink["onFile"],
+    newDigest?: NewDigest,
+  ): Promise<BrowserSink> {
+    return new BrowserSink(await openStore(name), onFile, newDigest);
   }
 
   async have(offer: Offer): Promise<Have[]> {
@@ -74,7 +78,9 @@ export class BrowserSink implements Sink {
       const parts = await this.store.parts(keyOf(entry));
       const size = sizeOf(parts);
       if (size > 0 && size <= entry.size) {
-        held.push({ index, size, sha256: bytesToHex((await digestOf(parts)).digest()) });
+        const digest = await this.#digestOf(parts);
+        held.push({ index, size, sha256: await digest.hex() });
+        digest.close();
       }
     }
     return held;
@@ -89,7 +95,8 @@ export class BrowserSink implements Sink {
       throw new TransferError(`What was kept of ${entry.path} is gone. Receive it again.`);
     }
     if (offset === 0) await this.store.remove(this.#key);
-    this.#digest = await digestOf(this.#kept);
+    this.#digest?.close();
+    this.#digest = await this.#digestOf(this.#kept);
   }
 
   async write(content: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -97,7 +104,7 @@ export class BrowserSink implements Sink {
   }
 
   async #write(content: Uint8Array<ArrayBuffer>): Promise<void> {
-    this.#digest.update(content);
+    await this.#digest?.update(content);
     for (let at = 0; at < content.length;) {
       const piece = content.subarray(at, at + PART_BYTES - this.#filled);
       this.#buffer.set(piece, this.#filled);
@@ -124,7 +131,7 @@ export class BrowserSink implements Sink {
 
   async #end(index: number, hash: string): Promise<string> {
     await this.#keep();
-    if (bytesToHex(this.#digest.digest()) !== hash) {
+    if ((await this.#digest?.hex()) !== hash) {
       await this.store.remove(this.#key);
       return "hash";
     }
@@ -143,6 +150,14 @@ export class BrowserSink implements Sink {
     // What has come of the last part is worth keeping, too; a full disk is said elsewhere.
     await this.#turns.take(() => this.#keep()).catch(() => undefined);
     this.#filled = 0;
+    this.#digest?.close();
+    this.#digest = null;
+  }
+
+  async #digestOf(parts: readonly Blob[]): Promise<Digest> {
+    const digest = this.newDigest();
+    for (const part of parts) await digest.update(new Uint8Array(await part.arrayBuffer()));
+    return digest;
   }
 
   #entry(index: number): Entry {
@@ -195,12 +210,6 @@ function keyOf({ path, size, modified }: Entry): string {
 }
 
 const sizeOf = (parts: readonly Blob[]): number => parts.reduce((sum, { size }) => sum + size, 0);
-
-async function digestOf(parts: readonly Blob[]): Promise<ReturnType<typeof sha256.create>> {
-  const digest = sha256.create();
-  for (const part of parts) digest.update(new Uint8Array(await part.arrayBuffer()));
-  return digest;
-}
 
 function full(error: unknown): DiskFull | null {
   const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
