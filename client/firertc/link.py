@@ -397,7 +397,8 @@ class Link(LinkMedia):
                 async with asyncio.timeout(self.repair_seconds):
                     await mend(self)
         finally:
-            if self.state is LinkState.RECONNECTING:
+            # Unless it came back, and broke again.
+            if self.state is LinkState.RECONNECTING and self._mending is asyncio.current_task():
                 self._finish(end)
 
     def _restored(self) -> None:

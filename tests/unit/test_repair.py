@@ -249,6 +249,22 @@ async def test_a_path_that_comes_back_by_itself(pair: Pair, network: Network) ->
         await each.flush()
 
 
+async def test_a_path_that_breaks_as_soon_as_it_is_back(pair: Pair, network: Network) -> None:
+    """The search that is no longer needed ends, and not the link with it."""
+    mended(pair, after_seconds=3)
+    said = [told(each) for each in pair]
+    pair[0].once("reconnected", lambda: pair[0]._break("failed", LinkEnd("failed", False)))
+    network.cut()
+    await until(lambda: all(each.state is LinkState.RECONNECTING for each in pair))
+    network.restore()
+    again = ["reconnecting silent", "reconnected", "reconnecting failed", "reconnected"]
+    await until(lambda: said[0] == again or pair[0].state is LinkState.CLOSED)
+    assert said[0] == again
+    await until(lambda: all(each.state is LinkState.OPEN for each in pair))
+    for each in pair:
+        await each.flush()
+
+
 async def test_a_connection_that_fails_at_once(pair: Pair) -> None:
     """Not silent: closed under the link."""
     said = [told(each) for each in pair]
