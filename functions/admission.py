@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import schema
 from credentials import LEEWAY_SECONDS, Credentials, check_credentials
@@ -68,6 +69,9 @@ class RoomState:
 
     member: bool
     """Whether the peer is one of them."""
+
+    fields: dict[str, Any] | None = None
+    """What its document says, to be told to whoever is let in."""
 
 
 def decide_join(request: JoinRequest, key: Key, now: int) -> Admission:

@@ -3,13 +3,15 @@
 Database operations, which cost money: one read (the key) for a peer that chose neither name nor
 room; a read and a write more for a chosen name; one read more for a room that isn't there yet,
 two for one that is (one for each 1,000 peers), and up to two more, and 50 leases, if it is
-locked or full. A renewal asks nothing about the room.
+locked or full; with ``find`` the offers that wait there, which the newcomer would read else. A
+renewal asks nothing about the room.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ from admission import Admission, RoomState, decide_join, decide_room
 from body import well_formed_body
 from database import ATTEMPT_SECONDS, RETRY, admin_app, client
 from errors import Refused
+from finding import ROOM_FIELDS, plain, standing_offers
 from firebase_admin import auth  # type: ignore[import-untyped]  # it ships no types
 from firebase_admin.exceptions import (  # type: ignore[import-untyped]  # it ships no types
     FirebaseError,
@@ -36,6 +39,8 @@ from tokens import ResumeToken, make_resume_token
 LEASES_READ_MAX: Final = 50
 """Leases looked at in a full room, to tell the dead from the living."""
 _BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
+
+_beside: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="find")
 
 # Callables verify App Check tokens and the caller's own ID token with it, before this code runs.
 admin_app()
@@ -101,8 +106,17 @@ def answer(request: JoinRequest, origin: str | None, now: int) -> dict[str, Any]
     key = load_key(database, request.key)
     check_key(key, origin)
     admission = decide_join(request, key, now)
+    found: dict[str, Any] | None = None
     if admission.room is not None and admission.keeps is None:
-        decide_room(read_room(database, key.realm, admission.room, admission.peer, now))
+        offers = (
+            _beside.submit(standing_offers, database, key.realm, admission.room)
+            if request.find
+            else None
+        )
+        room = read_room(database, key.realm, admission.room, admission.peer, now)
+        decide_room(room)
+        if offers is not None:
+            found = {"room": None if room is None else room.fields, "offers": offers.result()}
     peer = admission.peer or "p-" + "".join(secrets.choice(_BASE32) for _ in range(16))
     session, nonce = _session(database, key, admission, peer, now)
     ice_servers = _ice_servers(peer, admission.until, now)
@@ -142,6 +156,7 @@ def answer(request: JoinRequest, origin: str | None, now: int) -> dict[str, Any]
         "connect": key.connect,
         "capacity": key.capacity,
         "data": admission.data,
+        "found": found,
     }
 
 
@@ -150,7 +165,7 @@ def read_room(
 ) -> RoomState | None:
     """Read what :func:`admission.decide_room` must know, and no more; ``None`` without a room."""
     reference = database.document(schema.room_path(realm, room))
-    snapshot = reference.get(["locked", "capacity"], retry=RETRY, timeout=ATTEMPT_SECONDS)
+    snapshot = reference.get(ROOM_FIELDS, retry=RETRY, timeout=ATTEMPT_SECONDS)
     if not snapshot.exists:
         return None
     fields = snapshot.to_dict() or {}
@@ -178,7 +193,8 @@ def read_room(
             isinstance(lease, datetime) and lease < moment
             for lease in (found.get("leaseUntil") for found in leases)
         )
-    return RoomState(locked=locked, capacity=capacity, present=present, member=member)
+    told = plain(fields, ROOM_FIELDS)
+    return RoomState(locked=locked, capacity=capacity, present=present, member=member, fields=told)
 
 
 def _session(

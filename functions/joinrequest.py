@@ -26,7 +26,7 @@ _FIELDS: Final = {
     "session": NAME_CHARS,
     "token": TOKEN_CHARS,
 }
-_KNOWN: Final = {*_FIELDS, "client", "credentials"}
+_KNOWN: Final = {*_FIELDS, "client", "credentials", "find"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,9 @@ class JoinRequest:
 
     credentials: Credentials | None = None
     """Signed room, start and duration, in place of a token."""
+
+    find: bool = False
+    """Whether to tell what there is in the room."""
 
     client: str = ""
     """``name version`` of the software, for logs."""
@@ -98,6 +101,7 @@ def read_request(data: Any) -> JoinRequest:
         session=session,
         token=text["token"],
         credentials=credentials,
+        find=_flag(data, "find"),
         client=_client(data.get("client")),
     )
 
@@ -150,6 +154,13 @@ def _text(data: Mapping[str, Any], name: str, limit: int) -> str | None:
     if len(value) > limit:
         raise Refused(_too_long(name), f"'{name}' is longer than {limit} characters.")
     return value
+
+
+def _flag(data: Mapping[str, Any], name: str) -> bool:
+    value = data.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise Refused("bad-request", f"'{name}' must be true or false.")
 
 
 def _too_long(name: str) -> str:

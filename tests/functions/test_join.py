@@ -49,12 +49,13 @@ def test_join_and_sign_in(place: Place) -> None:
     joined = place.join(key, room="a room", call="c0" * 16, client={"name": "test", "version": "1"})
     assert set(joined) == {
         *("token", "realm", "peer", "session", "room", "call", "role", "until", "resume"),
-        *("iceServers", "connect", "capacity", "data"),
+        *("iceServers", "connect", "capacity", "data", "found"),
     }
     assert joined["realm"] == place.realm
     assert joined["room"] == "a%20room"
     assert joined["iceServers"] == []
     assert (joined["connect"], joined["capacity"], joined["data"]) == (None, None, None)
+    assert joined["found"] is None
     assert before + HOUR_SECONDS - 1 <= joined["until"] <= time.time() + HOUR_SECONDS
     claims = claims_of(place.sign_in(joined["token"]))
     for name in ("realm", "peer", "session", "room", "call", "role", "until"):
@@ -340,6 +341,40 @@ def test_locked_room(place: Place) -> None:
 
 
 # ---- what it costs ----------------------------------------------------------------------------
+
+
+def test_what_is_found_in_a_room(place: Place) -> None:
+    key, _ = place.make_key()
+    assert place.join(key, room="fresh", find=True)["found"] == {"room": None, "offers": []}
+    make_room(place, "found", connect="all", secret="not ours to tell")
+    lease = datetime.now(UTC) + timedelta(minutes=10)
+    offer = {"type": "offer", "sdp": "v=0"}
+    calls = place.database.collection(f"realms/{place.realm}/rooms/found/calls")
+    waiting = {"v": 1, "kind": "standing", "from": "ann", "to": "*", "offer": offer}
+    calls.document("ann~s0").set(waiting | {"leaseUntil": lease, "shard": 1})
+    calls.document("ann~bob~0").set(waiting | {"kind": "direct", "to": "bob", "leaseUntil": lease})
+    # What JSON can't say, no client wrote.
+    calls.document("eve~s0").set(waiting | {"metadata": b"bytes", "leaseUntil": lease})
+    found = place.join(key, room="found", find=True)["found"]
+    room, [told] = found["room"], found["offers"]
+    assert room == {
+        "connect": "all",
+        "capacity": 4,
+        "locked": False,
+        "leaseUntil": pytest.approx(lease.timestamp(), abs=5),
+    }
+    assert told == {
+        "id": "ann~s0",
+        "fields": waiting | {"leaseUntil": pytest.approx(lease.timestamp(), abs=0.01)},
+    }
+    assert place.join(key, room="found")["found"] is None
+    assert place.refusal({"key": key, "room": "found", "find": "yes"})[:2] == (400, "bad-request")
+
+
+def test_a_locked_room_tells_nothing(place: Place) -> None:
+    key, _ = place.make_key()
+    make_room(place, "shut", locked=True)
+    assert place.refusal({"key": key, "room": "shut", "find": True})[:2] == (403, "room-locked")
 
 
 def test_usage_is_not_written_at_every_join(place: Place) -> None:

@@ -1,7 +1,7 @@
 /** The front door: one object that makes calls with one configuration. */
 
 import type { Call, CallOptions, WaitOptions } from "./call.js";
-import { checkConfig, type Config } from "./config.js";
+import { checkConfig, preconnect, type Config } from "./config.js";
 import { Operations } from "./database.js";
 import type { RoomView } from "./looking.js";
 import type { Resumption, ResumeOptions } from "./resuming.js";
@@ -44,6 +44,8 @@ export class Client {
     checkConfig(config);
     // What calls need comes while there is time; whoever calls waits for it, and hears if it fails.
     import("./call.js").catch(() => undefined);
+    if (!config.key) import("./anonymous.js").catch(() => undefined);
+    preconnect(config);
   }
 
   /** Join the realm; see {@link join}. The session is closed with the client. */
@@ -107,7 +109,8 @@ export class Client {
     const { peer, resume, serverToken, credentials, signal } = options;
     const [{ Room }, session] = await Promise.all([
       import("./room.js"),
-      options.session ?? this.join({ room: name, peer, resume, serverToken, credentials, signal }),
+      options.session ??
+        this.join({ room: name, peer, resume, serverToken, credentials, signal, find: true }),
     ]);
     const room = await Room.enter(session, name, {
       ...options,

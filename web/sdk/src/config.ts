@@ -58,3 +58,20 @@ export function functionsUrl(config: Config): string {
   if (config.functionsUrl) return config.functionsUrl.replace(/\/+$/, "");
   return `https://${config.region ?? DEFAULT_REGION}-${config.project}.cloudfunctions.net`;
 }
+
+/** Open the connections that joining needs while there is time; what comes of it is no matter. */
+export function preconnect(config: Config): void {
+  if (typeof document === "undefined") return; // a worker
+  const { key, authEmulator, firestoreEmulator } = config;
+  const places = [
+    firestoreEmulator ? `http://${firestoreEmulator}` : "https://firestore.googleapis.com",
+    authEmulator ? `http://${authEmulator}` : "https://identitytoolkit.googleapis.com",
+    ...(key ? [functionsUrl(config)] : []),
+  ];
+  for (const href of places) {
+    const link = document.createElement("link");
+    Object.assign(link, { rel: "preconnect", href, crossOrigin: "anonymous" });
+    document.head.append(link);
+    link.remove();
+  }
+}

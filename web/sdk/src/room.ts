@@ -25,7 +25,7 @@ import {
   ROOM_LEASE_SECONDS,
   type CallFields,
 } from "./schema.js";
-import type { Session } from "./session.js";
+import type { Found, Session } from "./session.js";
 import { parsedCall, Stay } from "./stay.js";
 import { deferred, within, type Waiting } from "./waiting.js";
 
@@ -94,16 +94,18 @@ export class Room extends Stay {
       ? stretchRoom(options.passphrase, session.config.project, session.realm, this.id)
       : Promise.resolve(null);
     sealing.catch(() => undefined);
-    if (this.connect === "all") this.mesh = new Mesh(this, media);
+    const found = session.found();
+    if ((found?.room?.["connect"] ?? this.connect) === "all") this.mesh = new Mesh(this, media);
     const first = this.#watch();
     const late = (): Error =>
       new DatabaseUnreachable("The room does not answer. Check the network.");
-    const answering = Promise.all([this.#standingOffers(), sealing]).then(([offers, seal]) => {
+    const offered = found ? Promise.resolve(this.#parse(found.offers)) : this.#standingOffers();
+    const answering = Promise.all([offered, sealing]).then(([offers, seal]) => {
       this.seal = seal;
       this.mesh?.found(offers);
     });
     const [fields] = await within(
-      Promise.all([database.get(this.path), answering]),
+      Promise.all([found ? found.room : database.get(this.path), answering]),
       PATIENCE_SECONDS,
       late,
       options.signal,
@@ -172,6 +174,10 @@ export class Room extends Stay {
       if (error instanceof PermissionDenied) return [];
       throw error;
     }
+  }
+
+  #parse(offers: Found["offers"]): CallFields[] {
+    return offers.flatMap(([id, fields]) => parsedCall(`${this.callsPath}/${id}`, fields) ?? []);
   }
 
   async #changes(fields: Fields | null, media: () => Media, known: boolean): Promise<Change[]> {

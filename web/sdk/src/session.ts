@@ -1,24 +1,10 @@
 /** Who this client is: join by key or in an open realm, sign in, renew, know the server's time. */
 
-import { deleteApp, initializeApp, type FirebaseApp } from "firebase/app";
-import {
-  browserLocalPersistence,
-  connectAuthEmulator,
-  indexedDBLocalPersistence,
-  initializeAuth,
-  inMemoryPersistence,
-  signInAnonymously,
-  signInWithCustomToken,
-  type Auth,
-  type User,
-} from "firebase/auth";
-
 import { checkConfig, DEFAULT_STUN, functionsUrl, isLocal, type Config } from "./config.js";
-import { Database } from "./database.js";
+import { Database, timestamp, type Fields } from "./database.js";
 import {
   ConfigError,
   Denied,
-  FireRTCError,
   FunctionsUnreachable,
   KeyRefused,
   PeerIdUnavailable,
@@ -27,18 +13,17 @@ import {
   SessionExpired,
   Unreachable,
 } from "./errors.js";
-import { encodeId, newSession, REALM_ID_BYTES } from "./schema.js";
+import { authUnreachable, claims, HTTP_SECONDS, KeyedIdentity, type Identity } from "./identity.js";
+import { encodeId, isMap, newSession, REALM_ID_BYTES } from "./schema.js";
 import { check, sleep, within, type Waiting } from "./waiting.js";
 
 /** Sessions last an hour at most; renewed a quarter before. */
 const RENEW_SECONDS = 45 * 60;
 const RENEW_AGAIN_SECONDS = 30;
-const HTTP_SECONDS = 15;
 const RETRY_SECONDS = 0.7;
 const CLOSE_SECONDS = 3;
 /** `iat` has whole seconds and the reply took its time: that near, our own clock is better. */
 const CLOCK_TOLERANCE_SECONDS = 2;
-const OPEN_APP = "firertc-open";
 const VERSION = "1";
 
 type Refusal = new (message: string, options: ErrorOptions) => Denied;
@@ -70,6 +55,16 @@ export interface JoinOptions extends Waiting {
   readonly serverToken?: string | undefined;
   /** Signed room, start and duration, in place of a server-made token. */
   readonly credentials?: Credentials | undefined;
+  /** Have it told what there is in the room. @internal */
+  readonly find?: boolean | undefined;
+}
+
+/** What there is in a room, as `join` found it. @internal */
+export interface Found {
+  /** The room's document; null: there is none. */
+  readonly room: Fields | null;
+  /** The offers that wait for whoever comes: fields by the calls' ids. */
+  readonly offers: readonly (readonly [id: string, fields: Fields])[];
 }
 
 /** What a server signs with the key's secret: docs/protocol.md, section 6. */
@@ -98,11 +93,11 @@ interface Joined {
   readonly connect?: unknown;
   readonly capacity?: unknown;
   readonly data?: unknown;
+  readonly found?: unknown;
 }
 
 /** One incarnation of a peer: its identity, its token, its database. Close it when done. */
 export class Session {
-  readonly database: Database;
   iceServers: readonly RTCIceServer[] = [];
   /** The server's clock less ours. */
   offsetSeconds = 0;
@@ -115,6 +110,7 @@ export class Session {
   /** The server-made token's `data` as JSON text, if there is any. */
   data: string | null = null;
 
+  #found: Found | null = null;
   #renewal: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -126,12 +122,12 @@ export class Session {
     readonly role: string,
     /** Id of the only one-off call it may create; null: see `callers` in docs/protocol.md. */
     readonly call: string | null,
-    private readonly app: FirebaseApp,
-    private readonly auth: Auth,
+    readonly database: Database,
+    private readonly identity: Identity,
+    /** By what a session in an open realm is prolonged. */
+    private readonly fresh: (() => Promise<string>) | null,
     private readonly asked: Readonly<Record<string, unknown>> | null,
-  ) {
-    this.database = new Database(app, config);
-  }
+  ) {}
 
   /** Join by key; see {@link join}. */
   static async keyed(config: Config, options: JoinOptions): Promise<Session> {
@@ -143,12 +139,19 @@ export class Session {
       ...text("token", options.serverToken),
       ...(options.credentials && { credentials: options.credentials }),
     };
-    const resume = text("resume", options.resume);
-    const joined = await callJoin(config, { ...asked, ...resume }, options.signal);
-    const { app, auth } = openApp(config, null);
+    const more = { ...text("resume", options.resume), ...(options.find && { find: true }) };
+    const joining = callJoin(config, { ...asked, ...more }, options.signal);
+    // Made while the function works.
+    const identity = new KeyedIdentity(config);
+    const database = new Database(identity.app, config);
+    const joined = await joining.catch((error: unknown) => {
+      void identity.close(database.close());
+      throw error;
+    });
     const { realm, peer, session, role, call } = joined;
-    const me = new Session(config, realm, peer, session, role, call, app, auth, asked);
-    return await me.#begin(me.#take(joined), options.signal);
+    const own = [role, call, database, identity, null, asked] as const;
+    const me = new Session(config, realm, peer, session, ...own);
+    return await me.#begin(me.#take(joined, options.signal), options.signal);
   }
 
   /** Join an open realm; see {@link join}. */
@@ -157,24 +160,35 @@ export class Session {
       throw new ConfigError("In an open realm names are given out by Firebase: leave 'peer' away.");
     }
     const realm = encodeId(config.realm ?? "", REALM_ID_BYTES, "realm");
-    const { app, auth } = openApp(config, OPEN_APP);
-    let user: User;
+    const { AnonymousIdentity } = await import("./anonymous.js");
+    const identity = new AnonymousIdentity(config);
+    let token: string;
     try {
-      await within(auth.authStateReady(), HTTP_SECONDS, authUnreachable, options.signal);
-      user = auth.currentUser ?? (await signIn(signInAnonymously(auth), options.signal));
+      token = await identity.signIn("", options.signal);
     } catch (error) {
-      await closeApp(app);
+      await identity.close(Promise.resolve());
       throw error;
     }
     const suffix = [...crypto.getRandomValues(new Uint8Array(4))];
     const hex = suffix.map((byte) => byte.toString(16).padStart(2, "0")).join("");
     // The account vouches for its peers: the id itself is what resumes one.
     const { resume } = options;
-    const peer = resume?.startsWith(`${user.uid}-`) ? resume : `${user.uid}-${hex}`;
-    const me = new Session(config, realm, peer, newSession(), "publisher", null, app, auth, null);
+    const { uid } = identity;
+    const peer = resume?.startsWith(`${uid}-`) ? resume : `${uid}-${hex}`;
+    const database = new Database(identity.app, config);
+    const own = ["publisher", null, database, identity, () => identity.fresh(), null] as const;
+    const me = new Session(config, realm, peer, newSession(), ...own);
     me.resume = peer;
     me.iceServers = iceServers(config, null);
-    return await me.#begin(me.#know(user), options.signal);
+    me.#know(token);
+    return await me.#begin(Promise.resolve(), options.signal);
+  }
+
+  /** What `join` found in the room, once: it doesn't keep. @internal */
+  found(): Found | null {
+    const found = this.#found;
+    this.#found = null;
+    return found;
   }
 
   /** Whether `join` made it, and not an open realm. */
@@ -197,8 +211,8 @@ export class Session {
     if (this.asked) {
       const { resume, session } = this;
       await this.#take(await callJoin(this.config, { ...this.asked, resume, session }));
-    } else if (this.auth.currentUser) {
-      await this.#know(this.auth.currentUser, true);
+    } else if (this.fresh) {
+      this.#know(await this.fresh());
     }
   }
 
@@ -207,9 +221,7 @@ export class Session {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#renewal);
-    const closing = this.database.close().then(async () => {
-      await closeApp(this.app);
-    });
+    const closing = this.identity.close(this.database.close());
     await within(closing, CLOSE_SECONDS, authUnreachable).catch(() => undefined);
   }
 
@@ -221,22 +233,24 @@ export class Session {
       await this.close();
       throw error;
     }
+    if (this.asked) this.identity.renew = this.renew.bind(this);
     this.#renewIn(RENEW_SECONDS);
     return this;
   }
 
-  async #take(joined: Joined): Promise<void> {
+  async #take(joined: Joined, signal?: AbortSignal): Promise<void> {
     this.resume = joined.resume;
     const { connect, capacity, data } = joined;
     this.connect = connect === "all" || connect === "none" ? connect : null;
     this.capacity = typeof capacity === "number" ? capacity : null;
     this.data = typeof data === "string" ? data : null;
+    this.#found = readFound(joined.found);
     this.iceServers = iceServers(this.config, joined.iceServers);
-    await this.#know(await signIn(signInWithCustomToken(this.auth, joined.token)));
+    this.#know(await this.identity.signIn(joined.token, signal));
   }
 
-  async #know(user: User, fresh = false): Promise<void> {
-    this.token = await within(user.getIdToken(fresh), HTTP_SECONDS, authUnreachable);
+  #know(token: string): void {
+    this.token = token;
     const offset = issuedAt(this.token) - Date.now() / 1000;
     this.offsetSeconds = Math.abs(offset) < CLOCK_TOLERANCE_SECONDS ? 0 : offset;
   }
@@ -273,64 +287,10 @@ function text(name: string, value: string | undefined): Record<string, string> {
   return value === undefined ? {} : { [name]: value };
 }
 
-// Firebase apps. Those of open realms share one name, so that the browser finds the anonymous
-// account again; keyed ones have their own, in memory, so that two tabs are two peers.
-
-const users = new Map<string, number>();
-let count = 0;
-
-function openApp(config: Config, shared: string | null): { app: FirebaseApp; auth: Auth } {
-  const name = shared ?? `firertc-${String(++count)}`;
-  users.set(name, (users.get(name) ?? 0) + 1);
-  const options = { projectId: config.project, apiKey: config.apiKey ?? "demo" };
-  const app = initializeApp(options, name);
-  const persistence = shared
-    ? [indexedDBLocalPersistence, browserLocalPersistence]
-    : inMemoryPersistence;
-  const auth = initializeAuth(app, { persistence });
-  if (config.authEmulator && !auth.emulatorConfig) {
-    connectAuthEmulator(auth, `http://${config.authEmulator}`, { disableWarnings: true });
-  }
-  return { app, auth };
-}
-
-async function closeApp(app: FirebaseApp): Promise<void> {
-  const left = (users.get(app.name) ?? 1) - 1;
-  users.set(app.name, left);
-  if (left === 0) await deleteApp(app);
-}
-
-// Firebase Auth.
-
-async function signIn(credential: Promise<{ user: User }>, signal?: AbortSignal): Promise<User> {
-  try {
-    return (await within(credential, HTTP_SECONDS, authUnreachable, signal)).user;
-  } catch (error) {
-    if (error instanceof FireRTCError) throw error;
-    const code = String((error as { code?: unknown }).code);
-    if (/network-request-failed|timeout|internal-error/.test(code)) throw authUnreachable();
-    if (/operation-not-allowed|admin-restricted/.test(code)) {
-      throw new Denied(
-        "Anonymous accounts are off in this project: turn them on in Firebase Auth, or use a key.",
-      );
-    }
-    throw new SessionExpired(`Firebase Auth refuses the session (${code}). Join again.`);
-  }
-}
-
-function authUnreachable(): Unreachable {
-  return new Unreachable("Firebase Auth does not answer. Check the network.");
-}
-
-/** `iat` of a JWT, unverified: the server verifies tokens, we read the time from them. */
+/** `iat` of a JWT. */
 function issuedAt(token: string): number {
-  try {
-    const middle = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
-    const { iat } = JSON.parse(atob(middle)) as { iat: unknown };
-    if (typeof iat === "number") return iat;
-  } catch {
-    // The same as a token without a time.
-  }
+  const { iat } = claims(token);
+  if (typeof iat === "number") return iat;
   throw new SessionExpired("Firebase Auth answered with something that is no token.");
 }
 
@@ -396,6 +356,22 @@ async function post(
       await sleep(RETRY_SECONDS * attempt);
     }
   }
+}
+
+function readFound(found: unknown): Found | null {
+  if (!isMap(found) || !Array.isArray(found["offers"])) return null;
+  const { room, offers } = found;
+  const timed = (fields: Fields): Fields =>
+    typeof fields["leaseUntil"] === "number"
+      ? { ...fields, leaseUntil: timestamp(fields["leaseUntil"]) }
+      : fields;
+  return {
+    room: isMap(room) ? timed(room) : null,
+    offers: (offers as unknown[]).flatMap((offer) => {
+      if (!isMap(offer) || typeof offer["id"] !== "string" || !isMap(offer["fields"])) return [];
+      return [[offer["id"], timed(offer["fields"])] as const];
+    }),
+  };
 }
 
 interface Refused {
