@@ -43,6 +43,20 @@ def told(before: Peer | None, after: Peer | None) -> Told:
     return "nothing" if shown[0] == shown[1] else "updated"
 
 
+def why_left(before: Peer, after: Peer | None, *, now: float, removed: bool, ghost: bool) -> str:
+    """Why somebody is no longer in: see :attr:`firertc.schema.Peer.left`.
+
+    :param now: Unix seconds, the server's.
+    :param removed: whether we put it out.
+    :param ghost: whether its document is still there, with a lease that is over.
+    """
+    if after is not None:
+        return "replaced"
+    if removed:
+        return "removed"
+    return "gone" if ghost or before.lease_until.timestamp() < now else "left"
+
+
 def eldest(peers: Iterable[Peer]) -> Peer | None:
     """Who was here first: the earliest to come, of two at the same moment the lower id."""
     return min(peers, key=lambda peer: (peer.joined_at, peer.id), default=None)

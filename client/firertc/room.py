@@ -41,8 +41,9 @@ class Room(Stay):
 
     Events:
 
-    * ``joined``, ``left`` (peer): a :class:`firertc.schema.Peer` other than us. ``updated`` (peer):
-      it says something else of itself; our own data too (``peer.is_self``).
+    * ``joined``, ``left`` (peer): a :class:`firertc.schema.Peer` other than us; ``peer.left`` is
+      why. ``updated`` (peer): it says something else of itself; our own data too
+      (``peer.is_self``).
     * ``ring`` (ring): somebody calls; a :class:`firertc.Ring`.
     * ``link`` (link), ``unlinked`` (link, end): a link has opened or ended, made by the room or by
       a ring; ``unreachable`` (peer, error): in a room that connects all, none opened within 20 s.
@@ -398,7 +399,15 @@ class Room(Stay):
 
         :param reason: told to the peer.
         """
-        await moderation.remove(self, peer, reason)
+        known = self.peers.get(peer)
+        session = known.session if known is not None else ""
+        # Noted first: that it has gone may be seen before the commit returns.
+        self._put_out.add(session)
+        try:
+            await moderation.remove(self, peer, reason)
+        except PermissionDenied:
+            self._put_out.discard(session)
+            raise
 
     async def lock(self, locked: bool = True) -> None:
         """Let nobody else in (or in again), or do again; moderators only. Those inside stay."""

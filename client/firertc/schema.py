@@ -314,6 +314,10 @@ class Peer:
     can: tuple[str, ...] = ()
     is_self: bool = False
     """Whether this is us."""
+    left: str = ""
+    """Why it is no longer in: ``left`` by itself (or put out by a moderator other than us),
+    ``removed`` by us, ``gone`` with its lease, ``replaced`` by the same peer in another session;
+    empty while it is in."""
 
 
 def read_peer(path: str, fields: Mapping[str, Any]) -> Peer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from . import moderation, presence, schema
@@ -82,6 +83,8 @@ class Stay(Membership):
         """Whether we have seen our own document."""
         self._taken_over = False
         """Whether another session of our peer is in our place: then nothing here is ours."""
+        self._put_out: set[str] = set()
+        """Sessions of those whom we removed."""
         self._told_lost = False
         self._leaving: asyncio.Task[None] | None = None
         self.on("new_listener", self._on_listener)
@@ -197,7 +200,7 @@ class Stay(Membership):
         now = self.session.now()
         for peer in list(self.peers.values()):
             if not peer.is_self and peer.lease_until.timestamp() < now:
-                self._set_peer(peer.id, None)
+                self._set_peer(peer.id, None, ghost=True)
 
     def _see_peers(self, snapshot: Snapshot) -> None:
         for path in snapshot.removed:
@@ -211,13 +214,13 @@ class Stay(Membership):
                 # The rules let nothing malformed in; what an owner's tool wrote is not a peer.
                 continue
             ghost = peer.lease_until.timestamp() < self.session.now() and not peer.is_self
-            self._set_peer(peer.id, None if ghost else peer)
+            self._set_peer(peer.id, None if ghost else peer, ghost=ghost)
         if self.mesh is not None and self._leaving is None:
             for peer in self.peers.values():
                 if not peer.is_self:
                     self.mesh.see(peer)
 
-    def _set_peer(self, peer: str, after: Peer | None) -> None:
+    def _set_peer(self, peer: str, after: Peer | None, *, ghost: bool = False) -> None:
         before = self.peers.pop(peer, None)
         if after is not None:
             self.peers[peer] = after
@@ -228,7 +231,10 @@ class Stay(Membership):
         if before is not None and told in ("left", "replaced"):
             if self.mesh is not None:
                 self.mesh.lose(peer)
-            self.emit("left", before)
+            removed = before.session in self._put_out
+            now = self.session.now()
+            why = presence.why_left(before, after, now=now, removed=removed, ghost=ghost)
+            self.emit("left", replace(before, left=why))
         if after is not None and told in ("joined", "replaced", "updated"):
             self.emit("updated" if told == "updated" else "joined", after)
 

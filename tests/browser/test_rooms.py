@@ -122,6 +122,23 @@ def name() -> str:
     return f"room-{secrets.token_hex(4)}"
 
 
+def test_why_somebody_left(page: Page, settings: dict[str, Any], name: str) -> None:
+    enter(page, settings, "ann", name)
+    page.evaluate(
+        """() => {
+          window.went = [];
+          rooms.ann.room.on("left", (peer) => went.push(peer.left));
+        }"""
+    )
+    enter(page, settings, "bob", name)
+    resume = page.evaluate("rooms.bob.room.session.resume")
+    enter(page, settings, "again", name, resume=resume)
+    page.wait_for_function("went.length === 1", polling=50)
+    page.evaluate("rooms.again.room.leave()")
+    page.wait_for_function("went.length === 2", polling=50)
+    assert page.evaluate("went") == ["replaced", "left"]
+
+
 def test_ten_at_once(
     browser: Browser, script: Path, suite: LocalSuite, settings: dict[str, Any], name: str
 ) -> None:

@@ -97,6 +97,8 @@ async def test_being_removed(hall: Gathering, moderator: Callable[[str], Client]
             await hall.enter(peer, connect="all")
         room = await boss.enter("hall", peer="mod", connect="all")
         hall.rooms["mod"] = room
+        went: list[str] = []
+        room.on("left", lambda peer: went.append(peer.left))
         await hall.linked("ann", "bob", "mod")
         await room.remove("bob", "too loud")
         await hall.until(lambda: hall.told("bob", "removed"))
@@ -106,6 +108,9 @@ async def test_being_removed(hall: Gathering, moderator: Callable[[str], Client]
         await bob.leave()
         assert hall.told("bob", "lost") == []
         await hall.until(lambda: [peer.id for (peer,) in hall.told("ann", "left")] == ["bob"])
+        # Only who did it knows that it was no wish of bob's.
+        assert hall.told("ann", "left")[0][0].left == "left"
+        await hall.until(lambda: went == ["removed"])
         await hall.until(lambda: sorted(hall.rooms["ann"].links) == ["mod"])
         with pytest.raises(Removed, match="too loud"):
             await hall.clients[1].enter("hall", peer="bob", resume=bob.session.resume)

@@ -155,9 +155,11 @@ async def test_a_killed_peer_comes_back_as_itself(
         assert room.session.session != session
         # To the others, the one has gone and another has come.
         await hall.until(lambda: len(hall.told("ann", "joined")) == 2)
-        assert [gone.session for (gone,) in hall.told("ann", "left")] == [session]
+        (gone,) = hall.told("ann", "left")[0]
+        assert (gone.session, gone.left) == (session, "replaced")
         assert ann.peers[peer].session == room.session.session
     await hall.until(lambda: len(hall.told("ann", "left")) == 2)
+    assert [gone.left for (gone,) in hall.told("ann", "left")] == ["replaced", "left"]
 
 
 async def test_a_crash_is_seen_by_those_linked_within_five_seconds(
@@ -216,6 +218,7 @@ async def test_a_ghost_is_gone_with_its_lease(
     await place.update({"leaseUntil": past})
     # Its lease is over: it is gone to those who look, though nobody has swept yet.
     await hall.until(lambda: hall.told("ann", "left"))
+    assert [gone.left for (gone,) in hall.told("ann", "left")] == ["gone"]
     newcomer = await hall.enter("carl")
     assert "ghost" not in newcomer.peers
     view = await hall.clients[0].look("hall")
@@ -238,6 +241,7 @@ async def test_leases_are_renewed_and_a_ghosts_runs_out(
     # Nothing happens to its document, and nobody sweeps: only time passes.
     await hall.until(lambda: hall.told("ann", "left"))
     assert datetime.now(UTC) >= soon - timedelta(seconds=0.5)
+    assert [gone.left for (gone,) in hall.told("ann", "left")] == ["gone"]
     assert sorted(ann.peers) == ["ann", "bob"]
     await hall.until(lambda: ann.peers["bob"].lease_until > mine["leaseUntil"])
     assert hall.told("ann", "updated") == [], "a renewed lease is no news"

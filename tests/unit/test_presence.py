@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from firertc.errors import DocumentMalformed
-from firertc.presence import eldest, read_card, read_cards, told
+from firertc.presence import eldest, read_card, read_cards, told, why_left
 from firertc.schema import Peer
 from firertc.sealing import Context, room_seal
 
@@ -46,6 +46,23 @@ CARD: dict[str, Any] = {
 )
 def test_what_there_is_to_tell(before: Peer | None, after: Peer | None, what: str) -> None:
     assert told(before, after) == what
+
+
+@pytest.mark.parametrize(
+    ("after", "minute", "removed", "ghost", "why"),
+    [
+        (None, 1, False, False, "left"),
+        (None, 1, True, False, "removed"),
+        (None, 16, False, False, "gone"),
+        (None, 1, False, True, "gone"),
+        (replace(ANN, session="t" * 22), 1, True, False, "replaced"),
+    ],
+)
+def test_why_somebody_is_no_longer_in(
+    after: Peer | None, minute: int, removed: bool, ghost: bool, why: str
+) -> None:
+    now = (NOON + timedelta(minutes=minute)).timestamp()
+    assert why_left(ANN, after, now=now, removed=removed, ghost=ghost) == why
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abcd")), unique=True))

@@ -26,6 +26,7 @@ const ELSEWHERE_SECONDS = 2;
 export interface RoomEvents {
   /** Somebody other than us came in. */
   joined: Peer;
+  /** Somebody is no longer in; its `left` is why. */
   left: Peer;
   /** Somebody says something else of itself; we ourselves, too (`isSelf`). */
   updated: Peer;

@@ -344,6 +344,14 @@ export class Room extends Stay {
 
   /** Put somebody out; who has a public key may come back under another id: lock the room, too. */
   async remove(peer: string, reason = ""): Promise<void> {
-    await remove(this, peer, reason);
+    const session = this.peers.get(peer)?.session ?? "";
+    // Noted first: that it has gone may be seen before the commit is known to be done.
+    this.putOut.add(session);
+    try {
+      await remove(this, peer, reason);
+    } catch (error) {
+      this.putOut.delete(session);
+      throw error;
+    }
   }
 }

@@ -20,6 +20,11 @@ export interface Peer {
   readonly leaseUntil: number;
   /** Whether it is we. */
   readonly isSelf: boolean;
+  /**
+   * Why it is no longer in: `left` by itself (or put out by a moderator other than us), `removed` by
+   * us, `gone` with its lease, `replaced` by the same peer in another session; empty while it is in.
+   */
+  readonly left: "" | "left" | "removed" | "gone" | "replaced";
 }
 
 /**
@@ -51,6 +56,7 @@ export function readPeer(
     joinedAt: reader.time("joinedAt"),
     leaseUntil: reader.time("leaseUntil"),
     isSelf: id === me,
+    left: "",
   };
 }
 

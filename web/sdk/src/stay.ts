@@ -53,6 +53,8 @@ export class Stay extends Membership {
   protected seeing: Promise<void> = Promise.resolve();
   /** Whether there may be a document of ours. */
   protected written = false;
+  /** Sessions of those whom we removed. */
+  protected readonly putOut = new Set<string>();
 
   readonly #rings = new Map<string, Ring>();
   readonly #wanted = new Set<keyof RoomEvents>();
@@ -198,13 +200,13 @@ export class Stay extends Membership {
     const now = this.session.now();
     for (const [id, peer] of await readCards(changed, this.session, this.seal)) {
       const ghost = peer.leaseUntil < now && !peer.isSelf;
-      this.#setPeer(id, ghost ? undefined : peer);
+      this.#setPeer(id, ghost ? undefined : peer, ghost);
     }
     if (!this.mesh || this.#left) return;
     for (const peer of this.peers.values()) if (!peer.isSelf) this.mesh.see(peer);
   }
 
-  #setPeer(id: string, after: Peer | undefined): void {
+  #setPeer(id: string, after: Peer | undefined, ghost = false): void {
     const before = this.peers.get(id);
     if (after) this.peers.set(id, after);
     else this.peers.delete(id);
@@ -216,7 +218,9 @@ export class Stay extends Membership {
     if (before && (what === "left" || what === "replaced")) {
       this.mesh?.lose(id);
       for (const call of this.calls) if (call.remote === id) void call.close("left");
-      this.tell("left", before);
+      const gone = ghost || before.leaseUntil < this.session.now() ? "gone" : "left";
+      const why = this.putOut.has(before.session) ? "removed" : gone;
+      this.tell("left", { ...before, left: after ? "replaced" : why });
     }
     if (!after) return;
     if (what === "updated") this.tell("updated", after);
@@ -264,7 +268,7 @@ export class Stay extends Membership {
   #lapse(): void {
     const now = this.session.now();
     for (const peer of [...this.peers.values()]) {
-      if (!peer.isSelf && peer.leaseUntil < now) this.#setPeer(peer.id, undefined);
+      if (!peer.isSelf && peer.leaseUntil < now) this.#setPeer(peer.id, undefined, true);
     }
   }
 
