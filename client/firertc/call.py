@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiortc import MediaStreamTrack
 
@@ -47,6 +47,9 @@ class Media:
     """Further tracks to send: several of one kind."""
     names: Mapping[MediaStreamTrack, str] = field(default_factory=dict)
     """What tracks that are sent are called, for the other side to see (:meth:`Link.name_of`)."""
+    ice_servers: Sequence[Mapping[str, Any]] | None = None
+    """``RTCIceServer`` dictionaries for this call and its repairs, in place of the session's; None:
+    those of the session."""
 
 
 class Call:
@@ -89,6 +92,7 @@ class Call:
             self.link = Link(
                 Connection(
                     session.ice_servers,
+                    own_ice_servers=media.ice_servers,
                     sending=media.sending,
                     more=media.more,
                     receiving=media.receiving,

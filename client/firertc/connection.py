@@ -81,6 +81,7 @@ class Connection:
     :param more: further tracks to send: several of one kind.
     :param receiving: the kinds wanted from the other side.
     :param names: what tracks that are sent are called, for the other side to see.
+    :param own_ice_servers: used in place of ``ice_servers``, also by connections ``like`` this one.
     :param like: a connection that this one is to take the place of: the same sections in the same
         order, with the same tracks, which flow once :meth:`go_live` is called.
     """
@@ -93,6 +94,7 @@ class Connection:
         more: Iterable[MediaStreamTrack] = (),
         receiving: frozenset[str] = frozenset(),
         names: Mapping[MediaStreamTrack, str] | None = None,
+        own_ice_servers: Iterable[Mapping[str, Any]] | None = None,
         like: Connection | None = None,
     ) -> None:
         sending = sending or {}
@@ -102,6 +104,8 @@ class Connection:
         ]
         """Tracks to send that have no section yet."""
         self.receiving: frozenset[str] = receiving if like is None else like.receiving
+        own = like._own_ice if like is not None else own_ice_servers
+        self._own_ice: list[Mapping[str, Any]] | None = None if own is None else list(own)
         self._names: dict[MediaStreamTrack, str] = {} if like is None else like._names
         for track, name in (names or {}).items():
             self.name(track, name)
@@ -113,7 +117,10 @@ class Connection:
         self._limits: dict[str, int] = {} if like is None else dict(like._limits)
         self.pc = PeerConnection(
             RTCConfiguration(
-                iceServers=[ice_server(server) for server in ice_servers],
+                iceServers=[
+                    ice_server(server)
+                    for server in (ice_servers if self._own_ice is None else self._own_ice)
+                ],
                 bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
             )
         )

@@ -193,6 +193,7 @@ def _copied(media: Media, relay: MediaRelay) -> Media:
         media.receiving,
         tuple(copies[track] for track in media.more),
         {copies[track]: name for track, name in media.names.items() if track in copies},
+        media.ice_servers,
     )
 
 

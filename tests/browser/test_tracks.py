@@ -136,6 +136,33 @@ def test_names_through_renegotiation_and_repair(page: Page, sender: str, receive
     assert refused == "bad-config"
 
 
+def test_ice_servers_of_a_call_last_over_its_repairs(
+    page: Page, suite: LocalSuite, realm: Seeds
+) -> None:
+    used = page.evaluate(
+        """async (config) => {
+          const own = [{ urls: ["stun:127.0.0.1:9"] }];
+          const { link } = sides.ann;
+          const urls = () =>
+            link.connection.pc.getConfiguration().iceServers.flatMap((one) => one.urls);
+          const found = [urls()];
+          await sides.ann.call.close();
+          await come("dan", config, await wait("carl", config, () => ({ iceServers: own })));
+          await sides.carl.answered;
+          const other = sides.carl.link;
+          const theirs = () =>
+            other.connection.pc.getConfiguration().iceServers.flatMap((one) => one.urls);
+          found.push(theirs());
+          other.connection.pc.close();
+          await until(() => sides.carl.log.includes("reconnected"), 40);
+          return [...found, theirs()];
+        }""",
+        config(suite) | {"key": realm.key},
+    )
+    assert used[1:] == [["stun:127.0.0.1:9"]] * 2
+    assert "stun:127.0.0.1:9" not in used[0]
+
+
 def test_a_limit(page: Page) -> None:
     limits = page.evaluate(
         """async () => {

@@ -255,6 +255,22 @@ async def test_candidates_after_the_descriptions(monkeypatch: pytest.MonkeyPatch
         await each.close()
 
 
+async def test_ice_servers_of_a_call_last_over_its_repairs() -> None:
+    def urls(connection: Connection) -> list[Any]:
+        pc: Any = connection.pc
+        return [server.urls for server in pc._RTCPeerConnection__configuration.iceServers]
+
+    usual, own = [{"urls": "stun:usual.invalid"}], [{"urls": "stun:own.invalid"}]
+    first = Connection(usual, own_ice_servers=own)
+    repair = Connection(usual, like=first)
+    assert urls(first) == urls(repair) == urls(Connection([], like=repair)) == ["stun:own.invalid"]
+    plain = Connection(usual)
+    assert urls(Connection([{"urls": "stun:renewed.invalid"}], like=plain)) == [
+        "stun:renewed.invalid"
+    ]
+    assert urls(Connection(usual, own_ice_servers=[])) == []
+
+
 @pytest.mark.parametrize("urls", [None, "", [], 5])
 async def test_an_ice_server_without_urls(urls: Any) -> None:
     with pytest.raises(ConfigError, match="needs 'urls'"):

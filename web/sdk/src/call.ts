@@ -49,6 +49,8 @@ export interface Media {
   readonly receiving?: readonly Kind[] | undefined;
   /** What tracks that are sent are called, for the other side to see ({@link Link.nameOf}). */
   readonly names?: ReadonlyMap<MediaStreamTrack, string> | undefined;
+  /** For this call and its repairs, in place of the session's. */
+  readonly iceServers?: readonly RTCIceServer[] | undefined;
 }
 
 /** How to make a call. */
@@ -121,7 +123,9 @@ export class Call {
     this.#repairing = repairing?.mode ?? null;
     const { iceServers } = session;
     if (!repairing) {
-      this.link = new Link(new Connection({ iceServers, ...options.media }), side);
+      const { media } = options;
+      const own = { ...media, iceServers, ownIceServers: media?.iceServers };
+      this.link = new Link(new Connection(own), side);
       this.#carrier = this.link.carrier;
     } else {
       const { link, mode } = repairing;

@@ -46,7 +46,7 @@ export class Connection {
   /** What the other side calls what it sends, by section. */
   remoteNames: readonly string[] = [];
 
-  /** What tracks that are sent are called. */
+  readonly #ownIce: readonly RTCIceServer[] | undefined;
   readonly #names: Map<MediaStreamTrack, string>;
   /** The sections to make. */
   #model: readonly Section[] | null;
@@ -66,14 +66,17 @@ export class Connection {
   readonly #applied = new Set<string>();
   readonly #adding = new Turns();
 
-  constructor({ iceServers, sending = [], receiving, names, like }: ConnectionOptions) {
+  constructor(options: ConnectionOptions) {
+    const { sending = [], receiving, names, like } = options;
+    this.#ownIce = like ? like.#ownIce : options.ownIceServers;
+    const iceServers = [...(this.#ownIce ?? options.iceServers)];
     this.waiting = [...sending];
     this.#names = like ? like.#names : new Map<MediaStreamTrack, string>();
     for (const [track, name] of names ?? []) this.name(track, name);
     this.receiving = like?.receiving ?? new Set(receiving ?? KINDS);
     this.#model = like?.sections() ?? null;
     this.#limits = like ? like.#limits : new Map<Kind, number>();
-    this.pc = new RTCPeerConnection({ iceServers: [...iceServers], bundlePolicy: "max-bundle" });
+    this.pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.pc.addEventListener("icecandidate", ({ candidate }) => {
       this.#onCandidate(candidate);
     });

@@ -16,6 +16,8 @@ export interface LocalDescription {
 /** What a connection carries. */
 export interface ConnectionOptions {
   readonly iceServers: readonly RTCIceServer[];
+  /** Used in place of `iceServers`, also by connections `like` this one. */
+  readonly ownIceServers?: readonly RTCIceServer[] | undefined;
   /** Tracks to send. */
   readonly sending?: readonly MediaStreamTrack[] | undefined;
   /** The kinds wanted from the other side. */
