@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from google.cloud.firestore import Client as Owner
@@ -62,6 +63,7 @@ def owner(suite: LocalSuite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Owner]
     client.close()  # type: ignore[no-untyped-call]
 
 
+Test = TypeVar("Test", bound=Callable[..., None])
 OpenTutorial = Callable[[str], CallPage]
 
 
@@ -171,13 +173,34 @@ def open_camera(page: CallPage, selector: str) -> None:
     page.page.wait_for_function("document.getElementById('remote').srcObject !== null")
 
 
+class NothingGathered(AssertionError):
+    """Chromium found no address of its own: about once in a hundred pages whose connection has a
+    pool of candidates (``iceCandidatePoolSize``), it goes on gathering for good."""
+
+
 def connected(page: CallPage, python: Command) -> dict[str, Any]:
     """The event that says so; a failure says what the page knows of it."""
     try:
         return python.wait_for("connected")
     except AssertionError as error:
-        error.add_note(f"the page: {page.page.evaluate(KNOWN)}")
+        known = page.page.evaluate(KNOWN)
+        if known and known["gathering"] == "gathering" and "a=candidate" not in known["local"]:
+            raise NothingGathered(f"{error}; the page: {known}") from None
+        error.add_note(f"the page: {known}")
         raise
+
+
+def again_with_addresses(test: Test) -> Test:
+    """Try once more, as a person would, where Chromium gathered nothing: its pages have no say."""
+
+    @functools.wraps(test)
+    def tried(*arguments: Any, **named: Any) -> None:
+        try:
+            test(*arguments, **named)
+        except NothingGathered:
+            test(*arguments, **named)
+
+    return tried  # type: ignore[return-value]
 
 
 def check_both_ways(page: CallPage, python: Command, record: Path) -> None:
@@ -197,6 +220,7 @@ def documents(owner: Owner, path: str) -> dict[str, Any]:
     return found
 
 
+@again_with_addresses
 def test_a_page_calls_by_calls(
     tutorial: OpenTutorial, firertc: Run, tmp_path: Path, owner: Owner
 ) -> None:
@@ -212,6 +236,7 @@ def test_a_page_calls_by_calls(
     check_both_ways(page, python, record)
 
 
+@again_with_addresses
 def test_a_page_answers_by_calls(tutorial: OpenTutorial, firertc: Run, tmp_path: Path) -> None:
     record = tmp_path / "page.mp4"
     python = firertc("call", "--schema", "calls", "--play", "test", "--record", str(record))
@@ -222,6 +247,7 @@ def test_a_page_answers_by_calls(tutorial: OpenTutorial, firertc: Run, tmp_path:
     check_both_ways(page, python, record)
 
 
+@again_with_addresses
 def test_a_page_calls_by_rooms(tutorial: OpenTutorial, firertc: Run, tmp_path: Path) -> None:
     record = tmp_path / "page.mp4"
     page = tutorial("rooms")
@@ -234,6 +260,7 @@ def test_a_page_calls_by_rooms(tutorial: OpenTutorial, firertc: Run, tmp_path: P
     check_both_ways(page, python, record)
 
 
+@again_with_addresses
 def test_a_page_answers_by_rooms_and_hangs_up(
     tutorial: OpenTutorial, firertc: Run, tmp_path: Path
 ) -> None:
@@ -259,6 +286,7 @@ def test_a_page_that_is_closed_without_a_word(left_alone: LeftAlone) -> None:
     assert python.ended is not None and python.ended - closed < SILENT_SECONDS + END_SECONDS
 
 
+@again_with_addresses
 def test_a_call_is_over_when_its_document_is_deleted(
     tutorial: OpenTutorial, firertc: Run, owner: Owner
 ) -> None:
