@@ -225,3 +225,47 @@ async def test_accepted_by_one_whose_path_is_dead(
 
 def test_a_ring_costs_what_the_design_says() -> None:
     assert (ringing.RING_RULE_READS, ringing.ANSWER_RULE_READS) == (2, 1)
+
+
+@pytest.mark.parametrize("answer", ["both accept", "one gives way", "nobody accepts"])
+async def test_two_who_ring_each_other_at_the_same_moment(
+    enter: Enter, left: Left, answer: str
+) -> None:
+    """Each ring is a call of its own, and ends for itself."""
+    ann, bob = await both(enter)
+    assert await bob.wait_for("ann", WAIT_SECONDS) is not None
+    queues = rings(ann), rings(bob)
+    calling = [
+        asyncio.create_task(ann.ring("bob", QUIET)),
+        asyncio.create_task(bob.ring("ann", QUIET)),
+    ]
+    async with asyncio.timeout(WAIT_SECONDS):
+        to_ann, to_bob = [await queue.get() for queue in queues]
+        if answer == "both accept":
+            answered = await asyncio.gather(to_bob.accept(QUIET), to_ann.accept(QUIET))
+            calls = await asyncio.gather(*calling)
+            for here, there in zip(calls, answered, strict=True):
+                heard: asyncio.Queue[str] = asyncio.Queue()
+                there.link.on("message", heard.put_nowait)
+                here.link.send("hello")
+                assert await heard.get() == "hello"
+            # They are two: one ends, and the other stays.
+            await calls[0].close()
+            await answered[0].closed()
+            await calls[1].link.flush()
+        elif answer == "one gives way":
+            # As both sides see it alike: the ring of the lower id is the one that counts.
+            calling[1].cancel()
+            there = await to_bob.accept(QUIET)
+            here = await calling[0]
+            assert (here.remote, there.remote) == ("bob", "ann")
+            assert await to_ann.stopped() in ("cancelled", "gone")
+            await asyncio.gather(calling[1], return_exceptions=True)
+        else:
+            await asyncio.gather(to_ann.reject(), to_bob.reject("busy"))
+            with pytest.raises(Busy):
+                await calling[0]
+            with pytest.raises(Rejected):
+                await calling[1]
+    await asyncio.gather(ann.leave(), bob.leave())
+    await emptied(left)
