@@ -11,6 +11,7 @@ import {
   getFirestore,
   onSnapshot,
   query,
+  setLogLevel,
   terminate,
   waitForPendingWrites,
   where,
@@ -19,6 +20,9 @@ import {
 } from "firebase/firestore";
 
 import type { Fields, Place, Snapshot, Where } from "./documents.js";
+
+// A stream that breaks is mended; who must know is told by an error, not on the console.
+setLogLevel("silent");
 
 /** Listens for one user. */
 export class Listening {
