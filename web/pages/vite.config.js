@@ -8,6 +8,19 @@ const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const hosting = at("../public");
 const assets = "pages";
 
+// App Check runs reCAPTCHA in the pages: its scripts and frames are let in where that is asked for.
+const appCheck = process.env.FIRERTC_PAGES_APP_CHECK === "true";
+const RECAPTCHA = "https://www.google.com/recaptcha/";
+
+/** The policy of a page that runs reCAPTCHA. */
+function withRecaptcha(html) {
+  const scripts = `script-src 'self' ${RECAPTCHA} https://www.gstatic.com/recaptcha/`;
+  return html.replace(
+    "script-src 'self';",
+    `${scripts}; frame-src ${RECAPTCHA} https://recaptcha.google.com/recaptcha/; worker-src 'self';`,
+  );
+}
+
 export default defineConfig({
   publicDir: false,
   resolve: {
@@ -17,6 +30,10 @@ export default defineConfig({
     ],
   },
   plugins: [
+    {
+      name: "app-check",
+      transformIndexHtml: (html) => (appCheck ? withRecaptcha(html) : html),
+    },
     {
       name: "remove-old-assets",
       buildStart: () => {

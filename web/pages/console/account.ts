@@ -65,8 +65,10 @@ export class Account {
   /** Find the project that serves this page. */
   static async open(): Promise<Account> {
     const config = await findProject();
-    const apiKey = config.apiKey ?? "emulator";
-    return new Account(config, initializeApp({ projectId: config.project, apiKey }, "console"));
+    const { project: projectId, apiKey = "emulator", appId, appCheckSiteKey } = config;
+    const app = initializeApp({ projectId, apiKey, ...(appId && { appId }) }, "console");
+    if (appCheckSiteKey) (await import("firertc/appCheck")).vouch(app, config);
+    return new Account(config, app);
   }
 
   /** Be told who is signed in, now and at every change; null: nobody. */
@@ -120,10 +122,18 @@ export class Account {
       result?: Answer & { now: number };
       error?: { message?: string; details?: { code?: string } };
     };
+    const headers: Record<string, string> = {
+      "Content-Type": "application/json",
+      Authorization: `Bearer ${token}`,
+    };
     try {
+      if (this.config.appCheckSiteKey) {
+        const { appCheckToken } = await import("firertc/appCheck");
+        headers["X-Firebase-AppCheck"] = await appCheckToken(this.config);
+      }
       const reply = await fetch(`${functionsUrl(this.config)}/console`, {
         method: "POST",
-        headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
+        headers,
         body: JSON.stringify({ data: { action, ...fields } }),
         signal: AbortSignal.timeout(ANSWER_MILLISECONDS),
       });

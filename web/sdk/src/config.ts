@@ -21,6 +21,10 @@ export interface Config {
   readonly region?: string | undefined;
   /** Base address of the functions; default: from project and region. */
   readonly functionsUrl?: string | undefined;
+  /** Id of the project's web app; needed with a site key of App Check. */
+  readonly appId?: string | undefined;
+  /** Site key of reCAPTCHA Enterprise that App Check knows the web app by; without one no App Check. */
+  readonly appCheckSiteKey?: string | undefined;
   /** ICE servers in place of those that `join` hands out. */
   readonly iceServers?: readonly RTCIceServer[] | undefined;
   /** `host:port` of the Firestore emulator. */
@@ -38,6 +42,9 @@ export function checkConfig(config: Config): Config {
   if (!config.project) throw new ConfigError("No Firebase project is set: 'project' is needed.");
   if (!config.key && !config.realm) {
     throw new ConfigError("Neither a key nor a realm is set: 'key' (or 'realm') is needed.");
+  }
+  if (config.appCheckSiteKey && !config.appId) {
+    throw new ConfigError("App Check needs the id of the web app: set 'appId', too.");
   }
   for (const name of ["firestoreEmulator", "authEmulator"] as const) {
     const value = config[name];

@@ -20,11 +20,13 @@ interface Settings {
   readonly region?: string;
   readonly functionsUrl?: string;
   readonly database?: string;
+  readonly appCheckSiteKey?: string;
 }
 
 interface Firebase {
   readonly projectId: string;
   readonly apiKey?: string;
+  readonly appId?: string;
 }
 
 interface Address {
@@ -57,6 +59,9 @@ export async function findProject(): Promise<Config> {
     project: firebase.projectId,
     apiKey: firebase.apiKey,
     database: settings.database,
+    appId: firebase.appId,
+    // The emulators verify nothing.
+    appCheckSiteKey: local ? undefined : filled(settings.appCheckSiteKey),
     key,
     realm,
     region,

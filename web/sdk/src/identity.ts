@@ -56,7 +56,7 @@ export class KeyedIdentity implements Identity {
   #token: string | null = null;
   #uid: string | null = null;
 
-  constructor(config: Config) {
+  constructor(private readonly config: Config) {
     const { project, authEmulator, apiKey = "demo" } = config;
     this.app = initializeApp({ projectId: project, apiKey }, `firertc-${String(++count)}`);
     const origin = authEmulator ? `http://${authEmulator}/` : "https://";
@@ -90,12 +90,13 @@ export class KeyedIdentity implements Identity {
 
   async signIn(customToken: string, signal?: AbortSignal): Promise<string> {
     const limit = AbortSignal.timeout(HTTP_SECONDS * 1000);
+    const shown = await appCheckHeader(this.config);
     let reply: Response;
     let content: { idToken?: unknown; error?: { message?: unknown } };
     try {
       reply = await fetch(this.#url, {
         method: "POST",
-        headers: { "Content-Type": "application/json" },
+        headers: { "Content-Type": "application/json", ...shown },
         body: JSON.stringify({ token: customToken, returnSecureToken: true }),
         credentials: "omit",
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
@@ -129,6 +130,17 @@ export class KeyedIdentity implements Identity {
     await used;
     await deleteApp(this.app);
   }
+}
+
+/** What shows App Check's token, where the settings have a site key: then it is loaded. */
+export async function loadAppCheck(config: Config): Promise<typeof import("./appCheck.js") | null> {
+  return config.appCheckSiteKey ? await import("./appCheck.js") : null;
+}
+
+/** With every request that is no Firebase SDK's. */
+export async function appCheckHeader(config: Config): Promise<Readonly<Record<string, string>>> {
+  const token = await (await loadAppCheck(config))?.appCheckToken(config);
+  return token === undefined ? {} : { "X-Firebase-AppCheck": token };
 }
 
 /** Firebase Auth doesn't answer. */

@@ -13,7 +13,15 @@ import {
   SessionExpired,
   Unreachable,
 } from "./errors.js";
-import { authUnreachable, claims, HTTP_SECONDS, KeyedIdentity, type Identity } from "./identity.js";
+import {
+  appCheckHeader,
+  authUnreachable,
+  claims,
+  HTTP_SECONDS,
+  KeyedIdentity,
+  loadAppCheck,
+  type Identity,
+} from "./identity.js";
 import { encodeId, isMap, newSession, REALM_ID_BYTES } from "./schema.js";
 import { check, sleep, within, type Waiting } from "./waiting.js";
 
@@ -140,9 +148,11 @@ export class Session {
       ...(options.credentials && { credentials: options.credentials }),
     };
     const more = { ...text("resume", options.resume), ...(options.find && { find: true }) };
+    const appCheck = await loadAppCheck(config);
     const joining = callJoin(config, { ...asked, ...more }, options.signal);
     // Made while the function works.
     const identity = new KeyedIdentity(config);
+    appCheck?.vouch(identity.app, config);
     const database = new Database(identity.app, config);
     const joined = await joining.catch((error: unknown) => {
       void identity.close(database.close());
@@ -162,6 +172,7 @@ export class Session {
     const realm = encodeId(config.realm ?? "", REALM_ID_BYTES, "realm");
     const { AnonymousIdentity } = await import("./anonymous.js");
     const identity = new AnonymousIdentity(config);
+    (await loadAppCheck(config))?.vouch(identity.app, config);
     let token: string;
     try {
       token = await identity.signIn("", options.signal);
@@ -303,7 +314,8 @@ async function callJoin(
 ): Promise<Joined> {
   const url = `${functionsUrl(config)}/join`;
   const data = { ...asked, client: { name: "firertc-web", version: VERSION } };
-  const reply = await post(url, { data }, isLocal(config) ? 2 : 4, config, signal);
+  const headers = { "Content-Type": "application/json", ...(await appCheckHeader(config)) };
+  const reply = await post(url, { data }, headers, config, signal);
   const content: unknown = await reply.json().catch(() => null);
   const { result, error } = (content ?? {}) as { result?: unknown; error?: unknown };
   if (error && typeof error === "object") refuse(error);
@@ -327,17 +339,18 @@ async function callJoin(
 async function post(
   url: string,
   body: unknown,
-  attempts: number,
+  headers: Readonly<Record<string, string>>,
   config: Config,
   signal?: AbortSignal,
 ): Promise<Response> {
+  const attempts = isLocal(config) ? 2 : 4;
   for (let attempt = 1; ; attempt++) {
     check(signal);
     const limit = AbortSignal.timeout(HTTP_SECONDS * 1000);
     try {
       return await fetch(url, {
         method: "POST",
-        headers: { "Content-Type": "application/json" },
+        headers,
         body: JSON.stringify(body),
         credentials: "omit",
         referrerPolicy: "no-referrer",

@@ -147,7 +147,9 @@ test("it is small, and calls, rooms and words come when they are needed", async 
   expect(gzipped(resuming)).toBeLessThanOrEqual(RESUMING_BYTES);
   // Without a key, anonymous accounts take Firebase's sign-in.
   const anonymous = loadedWith(chunks, holds("anonymous"), parts.flat());
-  const rest = [...looking, ...resuming, ...anonymous];
+  // And what shows App Check's token, where a site key is set.
+  const appCheck = loadedWith(chunks, holds("appCheck"), parts.flat());
+  const rest = [...looking, ...resuming, ...anonymous, ...appCheck];
   expect(new Set([...parts.flat(), ...rest]).size).toBe(chunks.length);
   const most = [ENTRY_BYTES, CALLS_BYTES, ROOMS_BYTES, WORDS_BYTES, LISTENING_BYTES];
   sizes.forEach((size, at) => {
