@@ -7,6 +7,7 @@ import type { Call } from "./call.js";
 import type { Channel } from "./channel.js";
 import type { FireRTCError } from "./errors.js";
 import { Emitter } from "./events.js";
+import { Following } from "./following.js";
 import type { Link, LinkEnd } from "./link.js";
 import { mark, offered, offerRepairs, standing, takeRepair, type Attempt } from "./mending.js";
 import { UNREACHABLE_SECONDS } from "./negotiation.js";
@@ -70,6 +71,8 @@ export class Membership extends Emitter<RoomEvents> {
   /** Seals what is written in the room; null: it is not sealed. */
   seal: RoomSeal | null = null;
 
+  /** What becomes of our calls. @internal */
+  readonly following: Following;
   protected readonly calls = new Set<Call>();
   readonly #attempts = new Map<string, number>();
   readonly #dismissing = new Set<Promise<void>>();
@@ -89,11 +92,17 @@ export class Membership extends Emitter<RoomEvents> {
     this.path = roomPath(session.realm, id);
     this.peersPath = `${this.path}/peers`;
     this.callsPath = `${this.path}/calls`;
+    this.following = new Following(session.database, this.callsPath, session.peer);
   }
 
   /** Ids of everybody else who is in. */
   get others(): string[] {
     return [...this.peers.keys()].filter((peer) => peer !== this.session.peer);
+  }
+
+  /** The document of a call in the room. @internal */
+  document(path: string): CallDocument {
+    return new CallDocument(this.session, path, this.seal, this.following);
   }
 
   /** Tell who listens. @internal */
@@ -143,7 +152,7 @@ export class Membership extends Emitter<RoomEvents> {
     const attempt = this.nextAttempt(to);
     const path = `${this.callsPath}/${directId(session.peer, to, attempt)}`;
     return {
-      document: new CallDocument(session, path, this.seal),
+      document: this.document(path),
       terms: {
         ...{ kind: "direct", to, toSession, attempt, metadata: mark(call, mode) },
         leaseSeconds: UNREACHABLE_SECONDS + LEASE_SLACK_SECONDS,
@@ -153,7 +162,7 @@ export class Membership extends Emitter<RoomEvents> {
 
   /** A direct offer to us: the repair of a link, or a new one. @internal */
   async offered(fields: CallFields): Promise<void> {
-    const document = new CallDocument(this.session, fields.path, this.seal);
+    const document = this.document(fields.path);
     const offer = await offered(document, fields);
     if (!repairMark(offer.metadata)) {
       this.takeDirect(fields);

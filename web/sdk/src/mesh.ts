@@ -23,7 +23,7 @@ import {
   standingId,
   type CallFields,
 } from "./schema.js";
-import { CallDocument, type Terms } from "./signaling.js";
+import type { Terms } from "./signaling.js";
 import { cancelled, sleep } from "./waiting.js";
 
 /**
@@ -364,8 +364,7 @@ export class Mesh {
   }
 
   #call(path: string, side: Side): Call {
-    const document = new CallDocument(this.room.session, path, this.room.seal);
-    return new Call(this.room.session, document, side, "", { media: this.media() });
+    return new Call(this.room.session, this.room.document(path), side, "", { media: this.media() });
   }
 
   /** What fails here has been dealt with where it failed. */

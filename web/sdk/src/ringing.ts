@@ -16,7 +16,7 @@ import {
   RING_SECONDS,
   type CallFields,
 } from "./schema.js";
-import { CallDocument } from "./signaling.js";
+import type { CallDocument } from "./signaling.js";
 import { deferred, type Waiting } from "./waiting.js";
 
 /** How to let it ring. */
@@ -151,7 +151,7 @@ async function place(room: Membership, peer: string, options: RingOptions): Prom
   if (!target) throw new NoAnswer(`'${decodeId(peer)}' is not in the room.`);
   const attempt = room.nextAttempt(peer);
   const path = `${room.callsPath}/${directId(room.session.peer, peer, attempt)}`;
-  const document = new CallDocument(room.session, path, room.seal);
+  const document = room.document(path);
   const call = new Call(room.session, document, "offerer", "", options);
   options.onCall?.(call);
   try {

@@ -15,6 +15,7 @@ import {
   PermissionDenied,
   SealBroken,
 } from "./errors.js";
+import type { Following } from "./following.js";
 import type { Listener } from "./listener.js";
 import { answerOutcome } from "./negotiation.js";
 import {
@@ -56,17 +57,21 @@ export interface Terms {
 /** One call's document. */
 export class CallDocument {
   #to: readonly [peer: string, session: string] = [ANYONE, ""];
+  /** Session and attempt of the call that the document holds, once known. */
+  #which: readonly [fromSession: string, attempt: number] | null = null;
   /** The counter of an open realm or of a token without a call of its own; see docs/protocol.md. */
   #counter: string | null = null;
 
   /**
    * @param path from `realms/` on.
    * @param seal opens and closes what is in it; null: it is not sealed.
+   * @param following listens to a room's calls; null: this one has a listener of its own.
    */
   constructor(
     readonly session: Session,
     readonly path: string,
     readonly seal: Seal | null,
+    private readonly following: Following | null = null,
   ) {}
 
   // The offerer's side.
@@ -75,6 +80,7 @@ export class CallDocument {
   async offerChanges(terms: Terms, sdp: string): Promise<Change[]> {
     const me = this.session;
     this.#to = [terms.to ?? ANYONE, terms.toSession ?? ""];
+    this.#which = [me.session, terms.attempt ?? 0];
     const leaseUntil = timestamp(me.now() + terms.leaseSeconds);
     const fields: Record<string, unknown> = {
       v: PROTOCOL_VERSION,
@@ -129,6 +135,7 @@ export class CallDocument {
    */
   async answerChange(call: CallFields, sdp: string): Promise<Change> {
     const me = this.session;
+    this.#which = [call.fromSession, call.attempt];
     const fields: Record<string, unknown> = {
       answer: await this.#sealedDescription("answer", sdp, call),
     };
@@ -180,6 +187,7 @@ export class CallDocument {
 
   /** Listen to the document; what comes is read with {@link parse}. */
   listen(): Listener {
+    if (this.following && this.#which) return this.following.listen(this.path, ...this.#which);
     return this.session.database.listen(this.path);
   }
 

@@ -23,7 +23,6 @@ import { checkRoomSeal, type RoomSeal } from "./roomSeal.js";
 import { readCall, type CallFields } from "./schema.js";
 import type { Session } from "./session.js";
 import { SharedTracks } from "./shared.js";
-import { CallDocument } from "./signaling.js";
 import { within } from "./waiting.js";
 
 const LEAVE_SECONDS = 5;
@@ -144,6 +143,7 @@ export class Stay extends Membership {
     await this.endCalls();
     await this.mesh?.close();
     await this.repaired();
+    this.following.close();
     if (!this.written || this.#takenOver) return;
     const me = this.peers.get(this.session.peer);
     if (me?.role === "moderator" && this.others.length === 0) paths.push(this.path);
@@ -170,6 +170,7 @@ export class Stay extends Membership {
     const paths = this.#stop();
     for (const call of this.calls) call.abandon();
     paths.push(...(this.mesh?.abandon() ?? []));
+    this.following.close();
     if (!this.written || this.#takenOver) return;
     this.session.database.deleteOnExit(paths, this.session.token);
   }
@@ -272,7 +273,9 @@ export class Stay extends Membership {
     }
   }
 
-  protected seeCalls({ changed, removed }: Snapshot): void {
+  protected seeCalls(snapshot: Snapshot): void {
+    this.following.see(snapshot);
+    const { changed, removed } = snapshot;
     for (const path of removed) {
       this.#rings.get(path)?.update(null);
       this.#rings.delete(path);
@@ -301,7 +304,7 @@ export class Stay extends Membership {
   }
 
   async #ring(call: CallFields): Promise<void> {
-    const ring = new Ring(this, new CallDocument(this.session, call.path, this.seal), call);
+    const ring = new Ring(this, this.document(call.path), call);
     this.#rings.set(call.path, ring);
     await ring.open();
     if (!ring.ringing) return;
