@@ -18,9 +18,8 @@ import {
   PeerGone,
   Rejected,
 } from "./errors.js";
-import { Link, type LinkEnd, type Side } from "./link.js";
+import { Link, type LinkEnd, type Mend, type Side } from "./link.js";
 import type { Listener } from "./listener.js";
-import { mendOneOff } from "./mending.js";
 import { NEXT_STATES, offererStep, UNREACHABLE_SECONDS, type CallState } from "./negotiation.js";
 import type { Mode } from "./repair.js";
 import type { Resumption } from "./resuming.js";
@@ -93,6 +92,8 @@ export class Call {
   readonly link: Link;
   /** Its session, once known. */
   remoteSession = "";
+  /** Loads, while the link opens, what is needed when it stands. @internal */
+  prepare: () => void;
   /** Repairs of the link that are being made. @internal */
   readonly repairs = new Set<Call>();
 
@@ -119,6 +120,9 @@ export class Call {
     repairing?: Repairing,
   ) {
     this.timing = timing;
+    this.prepare = () => {
+      this.link.prepare();
+    };
     this.onState = options.onState;
     this.#repairing = repairing?.mode ?? null;
     const { iceServers } = session;
@@ -193,6 +197,7 @@ export class Call {
 
   /** The offer is written. */
   placed(): void {
+    this.prepare();
     this.timing.mark("offer written");
     this.#enter("waiting");
     if (!this.#complete) this.#trickle("offer", null);
@@ -287,6 +292,7 @@ export class Call {
   async follow(call: CallFields, signal?: AbortSignal): Promise<void> {
     this.#ours = true;
     this.timing.mark("answer written");
+    this.prepare();
     this.#enter("connecting");
     if (!this.#complete) this.#trickle("answer", call);
     const offer = await this.document.description("offer", call);
@@ -415,6 +421,21 @@ export function ended(reason: string): CallError {
   );
 }
 
+/** Let a one-off call's link be repaired; what that takes is loaded while it opens. */
+export function mendLater(call: Call): void {
+  const { link } = call;
+  let mend: Mend | null = null;
+  const mending = async (): Promise<typeof import("./mending.js")> => await import("./mending.js");
+  call.prepare = () => {
+    link.prepare();
+    mending().catch(() => undefined); // tried again when it is needed
+  };
+  link.mend = async () => {
+    mend ??= (await link.load(mending)).oneOffMend(call);
+    await mend(link);
+  };
+}
+
 /**
  * Make a code, write the offer under it and return the call that waits there.
  *
@@ -436,7 +457,7 @@ export async function waitAtCode(
   timing.mark("joined");
   const document = new CallDocument(session, oneOffPath(session.realm, seal.call), seal);
   const call = new Call(session, document, "offerer", code, options, timing);
-  mendOneOff(call);
+  mendLater(call);
   options.onCall?.(call);
   try {
     const seconds = Math.min(waitSeconds, WAIT_MOST_SECONDS) + LEASE_SLACK_SECONDS;
@@ -476,7 +497,7 @@ export async function comeWithCode(
   if (fields.answer) throw new AnsweredElsewhere("Somebody else answered this call first.");
   if (fields.leaseUntil < session.now()) throw unknownCode();
   const call = new Call(session, document, "answerer", normal, options, timing);
-  mendOneOff(call);
+  mendLater(call);
   options.onCall?.(call);
   try {
     await call.take(fields, signal);

@@ -15,7 +15,7 @@ import {
 } from "./channelFrames.js";
 import { ChannelClosed, ConfigError, PeerGone, ProtocolError } from "./errors.js";
 import { Emitter } from "./events.js";
-import type { Link } from "./link.js";
+import type { LinkBase } from "./linkState.js";
 import { parseJson } from "./schema.js";
 import { Changes, Turns, within } from "./waiting.js";
 
@@ -71,6 +71,14 @@ export interface Delivery {
   readonly maxPacketLifeTime: number | null;
 }
 
+/** Who is told what becomes of a channel. @internal */
+export interface ChannelOwner {
+  /** The data channel under it was closed. */
+  lost: (channel: Channel, wire: RTCDataChannel) => void;
+  /** It is closed. */
+  forget: (channel: Channel) => void;
+}
+
 /** What a channel tells of. */
 export interface ChannelEvents {
   /** Read by listeners, or by `for await (const data of channel)`; kept until then. */
@@ -111,7 +119,7 @@ export class Channel extends Emitter<ChannelEvents> {
 
   /** @internal */
   constructor(
-    readonly link: Link,
+    readonly link: LinkBase,
     readonly label: string,
     /** @internal */
     readonly opening: Opening,
@@ -119,6 +127,7 @@ export class Channel extends Emitter<ChannelEvents> {
     readonly delivery: Delivery,
     /** Whether it was opened from here. */
     readonly mine: boolean,
+    private readonly owner: ChannelOwner,
   ) {
     super();
     const { ordered, maxRetransmits, maxPacketLifeTime } = delivery;
@@ -356,7 +365,7 @@ export class Channel extends Emitter<ChannelEvents> {
       if (wire !== this.#wire || this.#isClosed()) return;
       this.#wire = null;
       this.#changes.tell();
-      this.link.channels.lost(this, wire);
+      this.owner.lost(this, wire);
     });
     if (wire.readyState === "open") this.#onOpen(wire);
   }
@@ -421,7 +430,7 @@ export class Channel extends Emitter<ChannelEvents> {
     clearTimeout(this.#ackTimer);
     this.#changes.tell();
     if (closeWire) this.#wire?.close();
-    this.link.channels.forget(this);
+    this.owner.forget(this);
     this.emit("closed", error);
   }
 }

@@ -3,7 +3,7 @@
 import type { Carrier } from "./carrier.js";
 import { byteLength, Channel, readOpening, type Delivery } from "./channel.js";
 import { ConfigError, PeerGone } from "./errors.js";
-import type { Link } from "./link.js";
+import type { LinkBase } from "./linkState.js";
 import { strictJson } from "./schema.js";
 import { within } from "./waiting.js";
 
@@ -42,13 +42,17 @@ export class Channels {
   readonly #wires = new Map<Carrier, Map<string, RTCDataChannel>>();
 
   constructor(
-    readonly link: Link,
+    readonly link: LinkBase,
     /** Given each channel that the other side opens. */
     readonly onChannel: (channel: Channel) => void,
   ) {}
 
   /** Open a channel and wait until it is open: see {@link Link.openChannel}. */
   async open(label: string, options: ChannelOptions): Promise<Channel> {
+    const { state } = this.link;
+    if (state !== "open" && state !== "reconnecting") {
+      throw new PeerGone("No channel can be opened: the link is not open.");
+    }
     const { protocol = "", metadata = null, signal } = options;
     const delivery = deliveryOf(options);
     check(byteLength(label), LABEL_BYTES, "label");
@@ -57,7 +61,7 @@ export class Channels {
       throw new ConfigError(`${String(CHANNELS_MOST)} channels are open: close one.`);
     }
     const opening = { id: ++this.#last, protocol, metadata };
-    const channel = new Channel(this.link, label, opening, delivery, true);
+    const channel = new Channel(this.link, label, opening, delivery, true, this);
     this.#known.set(keyOf(channel), channel);
     this.#openOn(this.link.carrier, channel);
     const late = (): Error => new PeerGone("The other side doesn't take the channel.");
@@ -96,7 +100,7 @@ export class Channels {
       if (this.#count(false) < CHANNELS_MOST) {
         const { ordered, maxRetransmits, maxPacketLifeTime } = wire;
         const delivery = { ordered, maxRetransmits, maxPacketLifeTime };
-        channel = new Channel(this.link, wire.label, opening, delivery, false);
+        channel = new Channel(this.link, wire.label, opening, delivery, false, this);
         this.#theirs.add(opening.id);
         this.#known.set(keyOf(channel), channel);
         this.#put(carrier, channel, wire);

@@ -12,7 +12,7 @@ import {
   readCandidate,
   spreadCandidates,
 } from "./descriptions.js";
-import { ConfigError, DocumentMalformed, ProtocolError } from "./errors.js";
+import { DocumentMalformed } from "./errors.js";
 import { checkName, readNames, writeNames } from "./names.js";
 import { CANDIDATE_BATCH_SECONDS, GATHER_GRACE_SECONDS } from "./negotiation.js";
 import {
@@ -22,15 +22,18 @@ import {
   type LocalDescription,
   type Section,
 } from "./sections.js";
-import { read, type Snapshot } from "./statistics.js";
-import { sleep, Turns } from "./waiting.js";
+import { sleep } from "./waiting.js";
 
 export { KINDS, type Kind, type LocalDescription };
 
-/** Audio and video sections of one connection: each costs a transceiver for good. */
-const SECTIONS_MOST = 16;
 /** Once a candidate was found, others of the same kind follow within this. */
 const QUIET_SECONDS = 0.004;
+
+/** Bounds for encoders. @internal */
+export interface Limits {
+  /** Applied again whenever sections were negotiated: one that is not takes none. */
+  apply(pc: RTCPeerConnection): Promise<void>;
+}
 
 /** A peer connection with the control channel on it. */
 export class Connection {
@@ -45,15 +48,16 @@ export class Connection {
 
   /** What the other side calls what it sends, by section. */
   remoteNames: readonly string[] = [];
+  /** What tracks that are sent are called. @internal */
+  readonly names: Map<MediaStreamTrack, string>;
+  /** What its encoders may take, once that was said. @internal */
+  limits: Limits | null;
 
   readonly #ownIce: readonly RTCIceServer[] | undefined;
-  readonly #names: Map<MediaStreamTrack, string>;
   /** The sections to make. */
   #model: readonly Section[] | null;
   /** The sections when they were last looked at: a closed connection has none. */
   #sections: readonly Section[] = [];
-  /** In bits per second; those of a connection are those of the one it is like. */
-  readonly #limits: Map<Kind, number>;
   /** Candidates found after the description was made. */
   readonly #late: string[] = [];
   #described = false;
@@ -64,18 +68,17 @@ export class Connection {
   #send: ((texts: string[]) => void) | null = null;
   #batch: ReturnType<typeof setTimeout> | undefined;
   readonly #applied = new Set<string>();
-  readonly #adding = new Turns();
 
   constructor(options: ConnectionOptions) {
     const { sending = [], receiving, names, like } = options;
     this.#ownIce = like ? like.#ownIce : options.ownIceServers;
     const iceServers = [...(this.#ownIce ?? options.iceServers)];
     this.waiting = [...sending];
-    this.#names = like ? like.#names : new Map<MediaStreamTrack, string>();
+    this.names = like ? like.names : new Map<MediaStreamTrack, string>();
     for (const [track, name] of names ?? []) this.name(track, name);
     this.receiving = like?.receiving ?? new Set(receiving ?? KINDS);
     this.#model = like?.sections() ?? null;
-    this.#limits = like ? like.#limits : new Map<Kind, number>();
+    this.limits = like?.limits ?? null;
     this.pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.pc.addEventListener("icecandidate", ({ candidate }) => {
       this.#onCandidate(candidate);
@@ -95,7 +98,7 @@ export class Connection {
     } else {
       for (const kind of KINDS) {
         const tracks = this.waiting.filter((track) => track.kind === kind);
-        for (const track of tracks) this.#addSection(track);
+        for (const track of tracks) this.addSection(track);
         if (tracks.length === 0 && this.receiving.has(kind)) {
           this.pc.addTransceiver(kind, { direction: "recvonly" });
         }
@@ -126,18 +129,12 @@ export class Connection {
    */
   async accept(sdp: string): Promise<void> {
     await this.#take("answer", sdp);
-    await this.#applyLimits();
+    await this.limits?.apply(this.pc);
   }
 
-  /** A fresh offer on the connection that exists. */
-  async renegotiation(): Promise<string> {
-    await this.pc.setLocalDescription(await this.pc.createOffer());
-    return this.#named();
-  }
-
-  /** Our description, with the names of what is sent. */
-  #named(): string {
-    const names = this.sections().map(({ track }) => (track && this.#names.get(track)) ?? "");
+  /** Our description, with the names of what is sent. @internal */
+  named(): string {
+    const names = this.sections().map(({ track }) => (track && this.names.get(track)) ?? "");
     return writeNames(this.pc.localDescription?.sdp ?? "", names);
   }
 
@@ -221,10 +218,10 @@ export class Connection {
         const [track] = at < 0 ? [] : this.waiting.splice(at, 1);
         if (track) await transceiver.sender.replaceTrack(track);
       }
-      transceiver.direction = this.#direction(transceiver);
+      transceiver.direction = this.directionOf(transceiver);
     }
     this.sections();
-    await this.#applyLimits();
+    await this.limits?.apply(this.pc);
   }
 
   /**
@@ -233,148 +230,17 @@ export class Connection {
    * @throws ConfigError if that is no name.
    */
   name(track: MediaStreamTrack, name: string): void {
-    this.#names.set(track, checkName(name));
+    this.names.set(track, checkName(name));
   }
 
-  /**
-   * Send a track in a section that is idle, or in a new one; to be offered afterwards.
-   *
-   * @throws ConfigError if there are 16 sections.
-   */
-  async add(track: MediaStreamTrack): Promise<void> {
-    // One after the other: two must not take the same idle section.
-    await this.#adding.take(() => this.#add(track));
-  }
-
-  async #add(track: MediaStreamTrack): Promise<void> {
-    const idle = this.pc
-      .getTransceivers()
-      .find((each) => kindOf(each) === track.kind && !each.sender.track);
-    if (idle) {
-      await idle.sender.replaceTrack(track);
-      idle.direction = this.#direction(idle);
-    } else {
-      if (this.pc.getTransceivers().length >= SECTIONS_MOST) {
-        throw new ConfigError(
-          `A link has ${String(SECTIONS_MOST)} media sections at most: remove a track.`,
-        );
-      }
-      this.#addSection(track);
-    }
-    this.sections();
-  }
-
-  /**
-   * Make room for more tracks of the other side's, one for each; to be offered afterwards.
-   *
-   * @throws ProtocolError if that makes more than 16 sections.
-   */
-  makeRoom(kinds: readonly Kind[]): void {
-    const silent = ["sendonly", "inactive"];
-    const idle = this.pc
-      .getTransceivers()
-      .filter((each) =>
-        [each.direction, each.currentDirection ?? ""].some((d) => silent.includes(d)),
-      );
-    for (const kind of kinds) {
-      const at = idle.findIndex((each) => kindOf(each) === kind);
-      const [known] = at < 0 ? [] : idle.splice(at, 1);
-      if (known) known.direction = known.sender.track ? "sendrecv" : "recvonly";
-      else if (this.pc.getTransceivers().length >= SECTIONS_MOST) {
-        throw new ProtocolError(
-          `The other side wants more than ${String(SECTIONS_MOST)} media sections.`,
-        );
-      } else this.pc.addTransceiver(kind, { direction: "recvonly" });
-    }
-  }
-
-  /**
-   * Send a track no longer; to be offered afterwards.
-   *
-   * @returns false if it is not sent.
-   */
-  async remove(track: MediaStreamTrack): Promise<boolean> {
-    this.#names.delete(track);
-    const at = this.waiting.indexOf(track);
-    if (at >= 0) {
-      this.waiting.splice(at, 1);
-      return false;
-    }
-    const transceiver = this.pc.getTransceivers().find(({ sender }) => sender.track === track);
-    if (!transceiver) return false;
-    await transceiver.sender.replaceTrack(null);
-    const receives = ["sendrecv", "recvonly"].includes(transceiver.direction);
-    transceiver.direction = receives ? "recvonly" : "inactive";
-    this.sections();
-    return true;
-  }
-
-  /**
-   * Send another track of the same kind in a track's place, under its name; nothing is negotiated.
-   *
-   * @param old default: the first of the new one's kind.
-   * @returns false if there is none such.
-   */
-  async replace(track: MediaStreamTrack, old?: MediaStreamTrack): Promise<boolean> {
-    const fits = (sent: MediaStreamTrack | null): boolean =>
-      sent !== null && sent.kind === track.kind && (!old || sent === old);
-    const at = this.waiting.findIndex(fits);
-    const sender = at < 0 && this.pc.getSenders().find((one) => fits(one.track));
-    const before = sender ? sender.track : this.waiting[at];
-    if (!before) return false;
-    const name = this.#names.get(before);
-    if (name !== undefined) this.#names.set(track, name);
-    if (!sender) {
-      this.waiting[at] = track;
-      return true;
-    }
-    await sender.replaceTrack(track);
-    this.sections();
-    return true;
-  }
-
-  /** The application's tracks flow here now; what the old one was given since this was made waits. */
-  takeOver(old: Connection): void {
-    void this.#applyLimits();
-    const mine = this.tracks;
-    this.waiting.push(...old.tracks.filter((track) => !mine.includes(track)));
-  }
-
-  /**
-   * Bound what the encoders of a kind may take, in bits per second; null: as they please.
-   *
-   * @throws ConfigError if the number is not positive.
-   */
-  async limit(kind: Kind, bitsPerSecond: number | null): Promise<void> {
-    if (bitsPerSecond !== null && !(bitsPerSecond > 0)) {
-      throw new ConfigError("A bitrate is a positive number of bits per second, or null.");
-    }
-    if (bitsPerSecond === null) this.#limits.delete(kind);
-    else this.#limits.set(kind, bitsPerSecond);
-    await this.#applyLimits();
-  }
-
-  async #applyLimits(): Promise<void> {
-    for (const { sender } of this.pc.getTransceivers()) {
-      const kind = sender.track?.kind as Kind | undefined;
-      const limit = kind && this.#limits.get(kind);
-      const parameters = sender.getParameters();
-      if (parameters.encodings.every(({ maxBitrate }) => maxBitrate === limit)) continue;
-      for (const encoding of parameters.encodings) {
-        if (limit === undefined) delete encoding.maxBitrate;
-        else encoding.maxBitrate = limit;
-      }
-      // A section that is not negotiated yet takes none: they are applied again when it is.
-      await sender.setParameters(parameters).catch(() => undefined);
-    }
-  }
-
-  #addSection(track: MediaStreamTrack): void {
+  /** A section for one more track. @internal */
+  addSection(track: MediaStreamTrack): void {
     const receives = this.receiving.has(track.kind as Kind);
     this.pc.addTransceiver(track, { direction: receives ? "sendrecv" : "sendonly" });
   }
 
-  #direction(transceiver: RTCRtpTransceiver): RTCRtpTransceiverDirection {
+  /** What a section does, as we would have it. @internal */
+  directionOf(transceiver: RTCRtpTransceiver): RTCRtpTransceiverDirection {
     const receives = this.receiving.has(kindOf(transceiver));
     if (transceiver.sender.track) return receives ? "sendrecv" : "sendonly";
     return receives ? "recvonly" : "inactive";
@@ -385,7 +251,7 @@ export class Connection {
   async #describe(description: RTCSessionDescriptionInit): Promise<LocalDescription> {
     if (this.#described) {
       await this.pc.setLocalDescription(description);
-      return { sdp: this.#named(), complete: true };
+      return { sdp: this.named(), complete: true };
     }
     const enough = new Promise<void>((resolve) => {
       this.#found = () => {
@@ -399,7 +265,7 @@ export class Connection {
     // Who can't resolve the names (aiortc, where multicast is shut out) learns our addresses from
     // our checks, but would give up at once if told that nothing more comes.
     const complete = this.#gathered && !this.#hidden;
-    return { sdp: spreadCandidates(this.#named(), complete), complete };
+    return { sdp: spreadCandidates(this.named(), complete), complete };
   }
 
   #onCandidate(candidate: RTCIceCandidate | null): void {
@@ -482,11 +348,6 @@ export class Connection {
     }
   }
 
-  /** The path in use, and what it has carried. */
-  async statistics(): Promise<Snapshot> {
-    return read(await this.pc.getStats());
-  }
-
   /** End the connection. */
   close(): void {
     this.stopTrickling();
@@ -495,6 +356,7 @@ export class Connection {
   }
 }
 
-function kindOf(transceiver: RTCRtpTransceiver): Kind {
+/** The kind of a section. */
+export function kindOf(transceiver: RTCRtpTransceiver): Kind {
   return transceiver.receiver.track.kind as Kind;
 }

@@ -31,12 +31,8 @@ export class Heartbeat {
     this.#heard = performance.now();
   }
 
-  /** A ping came, or the answer to one of ours. */
-  take({ t, n }: Frame & { readonly t: "ping" | "pong" }): void {
-    if (t === "ping") {
-      this.send({ t: "pong", n });
-      return;
-    }
+  /** The answer to one of our pings came. */
+  take(n: number): void {
     const sent = this.#sent.get(n);
     if (sent === undefined) return;
     this.#sent.delete(n);

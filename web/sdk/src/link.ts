@@ -7,20 +7,20 @@
 import type { Carrier } from "./carrier.js";
 import { Carriers } from "./carriers.js";
 import type { Channel } from "./channel.js";
-import { Channels, type ChannelOptions } from "./channels.js";
+import type { ChannelOptions } from "./channels.js";
 import type { Connection, Kind } from "./connection.js";
 import type { Frame } from "./control.js";
 import { FireRTCError, PathUnreachable, PeerGone, ProtocolError } from "./errors.js";
 import { Emitter } from "./events.js";
-import { Heartbeat } from "./heartbeat.js";
-import { NO_PATH, type LinkEnd, type LinkEvents, type LinkState, type Side } from "./linkState.js";
+import type { LinkEvents } from "./linkEvents.js";
+import type { LinkParts } from "./linkParts.js";
+import { NO_PATH, type LinkBase, type LinkEnd, type LinkState, type Side } from "./linkState.js";
 import { Messages } from "./messages.js";
-import { UNREACHABLE_SECONDS, type Pulse } from "./negotiation.js";
+import { REPAIR_SECONDS, UNREACHABLE_SECONDS } from "./negotiation.js";
+import { handWire, insist, Part } from "./part.js";
 import { Received } from "./received.js";
-import { Renegotiation } from "./renegotiation.js";
-import { REPAIR_SECONDS } from "./repair.js";
 import type { RequestHandler } from "./requests.js";
-import { Rates, type Path, type Statistics } from "./statistics.js";
+import type { Path, Statistics } from "./statistics.js";
 import { Changes, deferred, within } from "./waiting.js";
 
 const GOODBYE_SECONDS = 1;
@@ -40,7 +40,7 @@ export type { LinkEnd, LinkEvents, LinkState, Side };
 export type Mend = (link: Link) => Promise<void>;
 
 /** The connection to one remote peer. */
-export class Link extends Emitter<LinkEvents> {
+export class Link extends Emitter<LinkEvents> implements LinkBase {
   state: LinkState = "connecting";
   /** The other side's peer id, once known. */
   remote = "";
@@ -54,8 +54,6 @@ export class Link extends Emitter<LinkEvents> {
   mend: Mend | null = null;
   /** How long a repair may take before the link ends. */
   repairSeconds = REPAIR_SECONDS;
-  /** @internal */
-  readonly channels: Channels;
   /** Whether the link has got another connection since it broke. @internal */
   moved = false;
 
@@ -64,15 +62,12 @@ export class Link extends Emitter<LinkEvents> {
   readonly #ended = deferred<LinkEnd>();
   readonly #settled = new Changes();
   readonly #messages: Messages;
-  readonly #renegotiation: Renegotiation;
-  readonly #heart: Heartbeat;
-  readonly #rates = new Rates();
+  readonly #parts: Part<LinkParts>;
   readonly #received = new Received(
     this.emit.bind(this, "track"),
     this.emit.bind(this, "trackRemoved"),
   );
   #mute: Partial<Record<Kind, boolean>> = {};
-  #pulse: Pulse = "alive";
   #leaving: LinkEnd | null = null;
   #giveUp: ReturnType<typeof setTimeout> | undefined;
 
@@ -85,14 +80,19 @@ export class Link extends Emitter<LinkEvents> {
     readonly side: Side,
   ) {
     super();
-    const say = this.say.bind(this);
-    this.#messages = new Messages(say, this.handOn.bind(this, "message"));
-    this.#heart = new Heartbeat(say, this.#judge.bind(this), (seconds) => {
-      this.rttSeconds = seconds;
-      this.emit("roundTrip", seconds);
+    this.#messages = new Messages(this.say.bind(this), this.handOn.bind(this, "message"));
+    this.#parts = new Part(async () => {
+      const { LinkParts } = await this.load(() => import("./linkParts.js"));
+      return new LinkParts(this, {
+        pulse: this.emit.bind(this, "pulse"),
+        dead: this.#break.bind(this, "silent", { reason: "gone", byRemote: true }),
+        roundTrip: (seconds) => {
+          this.rttSeconds = seconds;
+          this.emit("roundTrip", seconds);
+        },
+        channel: this.handOn.bind(this, "channel"),
+      });
     });
-    this.#renegotiation = new Renegotiation(this);
-    this.channels = new Channels(this, this.handOn.bind(this, "channel"));
     this.#carriers = new Carriers(connection, {
       opened: this.#onOpen.bind(this),
       moved: this.#move.bind(this),
@@ -102,8 +102,16 @@ export class Link extends Emitter<LinkEvents> {
       },
       brokeProtocol: this.#refuse.bind(this),
       track: this.#received.take.bind(this.#received),
-      channel: this.channels.take.bind(this.channels),
-      dropped: this.channels.drop.bind(this.channels),
+      channel: (carrier, wire) => {
+        handWire(this.#parts, wire, ({ channels }) => {
+          channels.take(carrier, wire);
+        });
+      },
+      dropped: (carrier) => {
+        this.#parts.tell((parts) => {
+          parts.channels.drop(carrier);
+        });
+      },
     });
   }
 
@@ -184,11 +192,11 @@ export class Link extends Emitter<LinkEvents> {
     if (this.state === "closed") return;
     this.state = "closed";
     clearTimeout(this.#giveUp);
-    this.#heart.stop();
     if (!this.#opened.settled()) this.#opened.reject(new PathUnreachable(NO_PATH));
-    this.#renegotiation.close();
     this.#messages.end();
-    this.channels.close();
+    this.#parts.tell((parts) => {
+      parts.close();
+    });
     this.#ended.resolve(end);
     this.#settled.tell();
     const close = this.#carriers.close.bind(this.#carriers);
@@ -202,6 +210,18 @@ export class Link extends Emitter<LinkEvents> {
     const reason = "protocol-error";
     this.say({ t: "bye", reason });
     this.#finish({ reason, byRemote: true }, true);
+  }
+
+  // What comes when it stands.
+
+  /** Load what is needed once the link stands: begun while it opens. @internal */
+  prepare(): void {
+    void this.#parts.prepare();
+  }
+
+  /** Load code, until it is there or the link has ended. @internal */
+  async load<T>(code: () => Promise<T>): Promise<T> {
+    return await insist(code, () => this.state === "closed");
   }
 
   // Messages and requests.
@@ -275,10 +295,7 @@ export class Link extends Emitter<LinkEvents> {
    * @throws PeerGone if the link ends, has ended, or has not opened yet.
    */
   async openChannel(label: string, options: ChannelOptions = {}): Promise<Channel> {
-    if (this.state !== "open" && this.state !== "reconnecting") {
-      throw new PeerGone("No channel can be opened: the link is not open.");
-    }
-    return await this.channels.open(label, options);
+    return await (await this.#parts.get()).channels.open(label, options);
   }
 
   /**
@@ -289,7 +306,7 @@ export class Link extends Emitter<LinkEvents> {
    * @throws ConfigError if it is sent already, or the link has 16 media sections.
    */
   async addTrack(track: MediaStreamTrack, name = ""): Promise<void> {
-    await this.#renegotiation.add(track, name);
+    await (await this.#parts.get()).renegotiation.add(track, name);
   }
 
   /** What the other side calls a track that it sends; empty: nothing. */
@@ -303,7 +320,7 @@ export class Link extends Emitter<LinkEvents> {
    * @throws PeerGone if the other side doesn't answer.
    */
   async removeTrack(track: MediaStreamTrack): Promise<void> {
-    await this.#renegotiation.remove(track);
+    await (await this.#parts.get()).renegotiation.remove(track);
   }
 
   /**
@@ -313,12 +330,7 @@ export class Link extends Emitter<LinkEvents> {
    * @returns false if there is none such.
    */
   async replaceTrack(track: MediaStreamTrack, old?: MediaStreamTrack): Promise<boolean> {
-    const { connection } = this;
-    const replaced = await connection.replace(track, old);
-    // It moved meanwhile: there, too.
-    if (this.connection !== connection) return await this.connection.replace(track, old);
-    for (const coming of this.#carriers.coming) await coming.replace(track, old);
-    return replaced;
+    return await (await this.#parts.get()).replace(() => this.#carriers.coming, track, old);
   }
 
   /**
@@ -327,7 +339,7 @@ export class Link extends Emitter<LinkEvents> {
    * @throws ConfigError if the number is not positive.
    */
   async limitBitrate(kind: Kind, bitsPerSecond: number | null): Promise<void> {
-    await this.connection.limit(kind, bitsPerSecond);
+    await (await this.#parts.get()).limit(kind, bitsPerSecond);
   }
 
   /**
@@ -336,7 +348,7 @@ export class Link extends Emitter<LinkEvents> {
    * @throws PeerGone if the other side doesn't answer within 10 s.
    */
   async renegotiate(): Promise<void> {
-    await this.#renegotiation.ask();
+    await (await this.#parts.get()).renegotiation.ask();
   }
 
   /** What the other side sends has changed, or comes on another connection. @internal */
@@ -366,14 +378,17 @@ export class Link extends Emitter<LinkEvents> {
     this.#messages.isOpen = true;
     this.#messages.isFlowing = true;
     this.say({ t: "hello", v: 1, can: CAN });
-    this.#heart.start();
+    this.prepare();
+    this.#parts.tell(({ heart }) => {
+      heart.start();
+    });
     this.#opened.resolve(undefined);
     this.emit("open", undefined);
   }
 
   #onFrame(frame: Frame | null, current: boolean): void {
     if (this.state === "closed") return;
-    this.#heart.hear();
+    this.#parts.now?.heart.hear();
     if (current && this.state === "reconnecting") this.#restored();
     if (frame) this.#take(frame);
   }
@@ -384,8 +399,10 @@ export class Link extends Emitter<LinkEvents> {
         this.can = new Set(frame.can);
         return;
       case "ping":
+        this.say({ t: "pong", n: frame.n });
+        return;
       case "pong":
-        this.#heart.take(frame);
+        this.#parts.now?.heart.take(frame.n);
         return;
       case "message":
       case "ack":
@@ -399,48 +416,33 @@ export class Link extends Emitter<LinkEvents> {
         this.#finish({ reason: frame.reason, byRemote: true });
         return;
       default:
-        this.#renegotiation.take(frame);
+        this.#parts.tell(({ renegotiation }) => {
+          renegotiation.take(frame);
+        });
     }
   }
 
   // Repair.
 
-  /**
-   * Whether ICE can be restarted on the connection in use: both sides can, and it is in a state for
-   * it. @internal
-   */
-  get canRestart(): boolean {
-    const { isOpen, connection } = this.carrier;
-    return (
-      isOpen &&
-      this.can.has("restart") &&
-      !this.#renegotiation.inFlight &&
-      connection.pc.signalingState === "stable"
-    );
+  /** Whether an offer for the connection in use waits for its answer. @internal */
+  get isNegotiating(): boolean {
+    return this.#parts.now?.renegotiation.inFlight ?? false;
   }
 
   /** Go on with another connection: say again what the other side may not have heard. */
   #move(old: Carrier, now: Carrier): void {
     if (this.state === "closed") return;
     this.moved = true;
-    this.#heart.hear();
-    now.connection.takeOver(old.connection);
+    this.#parts.now?.heart.hear();
     this.reconcile();
     now.send({ t: "hello", v: 1, can: CAN });
     this.#sayMute();
     this.#messages.repeat();
     // What is said from now on comes after that.
     this.#messages.isFlowing = true;
-    this.#renegotiation.moved(now);
-    this.channels.move(now);
-  }
-
-  #judge(now: Pulse): void {
-    if (now !== this.#pulse) {
-      this.#pulse = now;
-      this.emit("pulse", now);
-    }
-    if (now === "dead") this.#break("silent", { reason: "gone", byRemote: true });
+    this.#parts.tell((parts) => {
+      parts.moved(old, now);
+    });
   }
 
   #break(how: "silent" | "failed", end: LinkEnd): void {
@@ -489,12 +491,11 @@ export class Link extends Emitter<LinkEvents> {
 
   /** The network path in use, or the last one that was. */
   async path(): Promise<Path | null> {
-    return this.#rates.path((await this.connection.statistics()).path);
+    return await (await this.#parts.get()).path();
   }
 
   /** What the connection in use has carried, and how fast since the statistics before. */
   async statistics(): Promise<Statistics> {
-    const now = await this.connection.statistics();
-    return this.#rates.of(now, performance.now() / 1000, this.rttSeconds);
+    return await (await this.#parts.get()).statistics(this.rttSeconds);
   }
 }

@@ -1,7 +1,8 @@
-/** Where a link stands, how it ended, and what it tells of. */
+/** Where a link stands, how it ended, and what its parts know of it. */
 
-import type { Channel } from "./channel.js";
-import type { Pulse } from "./negotiation.js";
+import type { Carrier } from "./carrier.js";
+import type { Connection } from "./connection.js";
+import type { Frame } from "./control.js";
 
 /** The link's original offerer alone creates offers; the answerer asks. */
 export type Side = "offerer" | "answerer";
@@ -17,29 +18,28 @@ export interface LinkEnd {
   readonly byRemote: boolean;
 }
 
-/** What a link tells of. */
-export interface LinkEvents {
-  /** The control channel is open. */
-  open: undefined;
-  /** User data; each once, in order, kept until somebody listens. Bytes come as `Uint8Array`. */
-  message: unknown;
-  /** The other side opened a channel; kept until somebody listens. */
-  channel: Channel;
-  /** The other side sends a track (its name: `nameOf`); after a repair it comes as another one. */
-  track: MediaStreamTrack;
-  /** The other side sends it no longer, or another came in its place. */
-  trackRemoved: MediaStreamTrack;
-  /** Which of the other side's kinds are muted. */
-  mute: Readonly<Record<string, boolean>>;
-  /** How the other side's heart beats. */
-  pulse: Pulse;
-  /** The round trip of the latest ping, in seconds. */
-  roundTrip: number;
-  /** The path broke (it fell silent, or failed), and another is looked for. */
-  reconnecting: "silent" | "failed";
-  /** It is open again; what was said meanwhile arrives. */
-  reconnected: undefined;
-  closed: LinkEnd;
+/** A link as its parts and its channels know it. */
+export interface LinkBase {
+  readonly side: Side;
+  readonly state: LinkState;
+  /** The other side's peer id, once known. */
+  readonly remote: string;
+  /** How long a repair may take before the link ends. */
+  readonly repairSeconds: number;
+  /** The connection in use, and its control channel. */
+  readonly carrier: Carrier;
+  /** The connection in use. */
+  readonly connection: Connection;
+  /** Send a frame on the connection in use. */
+  say: (frame: Frame) => void;
+  /** Wait until the link is open, if it is being repaired. */
+  settled: () => Promise<void>;
+  /** Wait until the link has ended, and say how. */
+  closed: () => Promise<LinkEnd>;
+  /** What the other side sends has changed, or comes on another connection. */
+  reconcile: () => void;
+  /** Do something beside; if it fails, the connection does. */
+  aside: (work: Promise<void>) => void;
 }
 
 /** Why a link did not open. */

@@ -12,6 +12,7 @@
 
 import { Call } from "./call.js";
 import { FireRTCError, PeerGone, SealBroken } from "./errors.js";
+import type { Link, Mend } from "./link.js";
 import { UNREACHABLE_SECONDS } from "./negotiation.js";
 import {
   REPAIR_JITTER_SECONDS,
@@ -85,6 +86,13 @@ async function atMost(promise: Promise<unknown>, seconds: number): Promise<void>
   await within(promise, seconds, () => new PeerGone("late")).catch(() => undefined);
 }
 
+/** Whether ICE can be restarted on the connection in use: both can, and it is in a state for it. */
+function canRestart({ can, carrier, isNegotiating }: Link): boolean {
+  const { isOpen, connection } = carrier;
+  const { signalingState } = connection.pc;
+  return isOpen && can.has("restart") && !isNegotiating && signalingState === "stable";
+}
+
 /** Whether a link is being repaired still. */
 function isBroken({ link }: Call): boolean {
   return link.state === "reconnecting";
@@ -108,7 +116,7 @@ export async function offerRepairs(
   let running: (Running & { readonly mode: Mode }) | null = null;
   await atMost(settled, Math.random() * REPAIR_JITTER_SECONDS);
   while (isBroken(call)) {
-    const step = repairStep(elapsed(), made, link.canRestart);
+    const step = repairStep(elapsed(), made, canRestart(link));
     if (step === "give-up") break;
     if (step !== "wait") {
       await end(running);
@@ -164,7 +172,7 @@ export async function takeRepair(
   const { link } = call;
   const mode = repairMark((await offered(document, fields)).metadata)?.mode ?? "fresh";
   // What can't be restarted is offered afresh in a while.
-  if (mode === "restart" && !link.canRestart) return;
+  if (mode === "restart" && !canRestart(link)) return;
   const repair = new Call(call.session, document, "answerer", "", {}, undefined, { link, mode });
   call.repairs.add(repair);
   try {
@@ -179,11 +187,11 @@ export async function takeRepair(
 
 // One-off calls.
 
-/** Let a one-off call's link be repaired, at the place where it was made. */
-export function mendOneOff(call: Call): void {
+/** What repairs a one-off call's link, at the place where it was made. */
+export function oneOffMend(call: Call): Mend {
   let attempt = 0;
   const leaseSeconds = UNREACHABLE_SECONDS + LEASE_SLACK_SECONDS;
-  call.link.mend = async (link) => {
+  return async (link) => {
     if (link.side === "answerer") await answerAtCode(call);
     else {
       await offerRepairs(call, (mode) => {

@@ -14,6 +14,8 @@ export const DEAD_SECONDS = 4;
 export const ATTEMPT_SECONDS = [5, 10] as const;
 /** A link that hasn't opened by then never will. */
 export const UNREACHABLE_SECONDS = 20;
+/** A broken link that isn't back by then ends. */
+export const REPAIR_SECONDS = 60;
 export const CANDIDATE_BATCH_SECONDS = 0.05;
 /** Candidates found this soon travel inside the description. */
 export const GATHER_GRACE_SECONDS = 0.02;

@@ -9,7 +9,8 @@ import type { Carrier } from "./carrier.js";
 import type { Kind } from "./connection.js";
 import type { Frame } from "./control.js";
 import { ConfigError, PeerGone, ProtocolError } from "./errors.js";
-import type { Link } from "./link.js";
+import type { LinkBase } from "./linkState.js";
+import { Adding, makeRoom, remove, renegotiationOffer } from "./tracks.js";
 import { deferred, Turns, within, type Deferred } from "./waiting.js";
 
 const RENEGOTIATION_SECONDS = 10;
@@ -20,13 +21,14 @@ const WANTS_MOST = 32;
 export class Renegotiation {
   #generation = 0;
   #wants = 0;
+  readonly #adding = new Adding();
   readonly #offers = new Turns();
   readonly #wishes = new Turns();
   readonly #answers = new Map<number, Deferred<string | null>>();
   /** Settled when our wish is met, or there is another connection. */
   #met = deferred<undefined>();
 
-  constructor(readonly link: Link) {}
+  constructor(readonly link: LinkBase) {}
 
   /** Whether an offer waits for its answer. */
   get inFlight(): boolean {
@@ -42,7 +44,7 @@ export class Renegotiation {
     }
     link.connection.name(track, name);
     if (link.side === "offerer") {
-      await link.connection.add(track);
+      await this.#adding.add(link.connection, track);
       await this.offer();
     } else {
       link.connection.waiting.push(track);
@@ -54,7 +56,7 @@ export class Renegotiation {
   async remove(track: MediaStreamTrack): Promise<void> {
     const { link } = this;
     await link.settled();
-    if (!(await link.connection.remove(track))) return;
+    if (!(await remove(link.connection, track))) return;
     if (link.side === "offerer") await this.offer();
     else await this.#wish();
   }
@@ -86,7 +88,7 @@ export class Renegotiation {
       const answer = deferred<string | null>();
       this.#answers.set(g, answer);
       try {
-        const sdp = await connection.renegotiation();
+        const sdp = await renegotiationOffer(connection);
         this.link.say({ t: "offer", g, sdp });
         const late = (): Error => new PeerGone("The other side didn't answer the renegotiation.");
         const said = await within(answer.promise, RENEGOTIATION_SECONDS, late);
@@ -128,7 +130,7 @@ export class Renegotiation {
     try {
       // One after the other: what one has freed the next may use.
       await this.#wishes.take(async () => {
-        this.link.connection.makeRoom(kinds);
+        makeRoom(this.link.connection, kinds);
         await this.offer();
       });
     } finally {
@@ -147,7 +149,9 @@ export class Renegotiation {
     } else {
       const more = waiting.splice(0);
       this.link.aside(
-        Promise.all(more.map((track) => carrier.connection.add(track))).then(() => this.offer()),
+        Promise.all(more.map((track) => this.#adding.add(carrier.connection, track))).then(() =>
+          this.offer(),
+        ),
       );
     }
   }

@@ -6,11 +6,10 @@
  * them.
  */
 
-import type { LinkState, Side } from "./link.js";
+import type { LinkState, Side } from "./linkState.js";
+import { REPAIR_SECONDS } from "./negotiation.js";
 import { parseJson } from "./schema.js";
 
-/** A link that isn't back by then ends. */
-export const REPAIR_SECONDS = 60;
 /** When each attempt begins, counted from the break; each lasts till the next. */
 export const REPAIR_ATTEMPT_SECONDS = [0, 5, 10, 20, 35] as const;
 /** The first attempt waits a random part of this: links that break together don't come at once. */

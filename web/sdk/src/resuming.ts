@@ -6,11 +6,11 @@
  * loaded anew has lost (its keys and its session): the call gets another link.
  */
 
-import { Call, type CallOptions } from "./call.js";
+import { Call, mendLater, type CallOptions } from "./call.js";
 import type { Client } from "./client.js";
 import { FireRTCError, NoAnswer } from "./errors.js";
 import type { Side } from "./link.js";
-import { mendOneOff, offered } from "./mending.js";
+import { offered } from "./mending.js";
 import { repairMark } from "./repair.js";
 import { LEASE_SLACK_SECONDS, oneOffPath, type CallFields } from "./schema.js";
 import { normalizeCode, stretch, type Seal } from "./sealing.js";
@@ -70,7 +70,7 @@ export async function resumeCall(
     const document = new CallDocument(session, oneOffPath(session.realm, seal.call), seal);
     const call = new Call(session, document, kept.side, code, options, new Timing());
     call.expect(kept.remote, null);
-    mendOneOff(call);
+    mendLater(call);
     options.onCall?.(call);
     try {
       await meet(call, kept.remote, left, signal);

@@ -12,6 +12,7 @@ import {
 } from "./errors.js";
 import { hashHere, type Digest, type NewDigest } from "./hashing.js";
 import type { Link } from "./link.js";
+import type { LinkBase } from "./linkState.js";
 import { clash, explain, pathProblem } from "./paths.js";
 import { randomText } from "./schema.js";
 import { Outgoing, TransferError } from "./transfer.js";
@@ -171,7 +172,7 @@ async function cancel(channel: Channel, error: unknown): Promise<void> {
 }
 
 /** Why a channel closed in the middle: the other side hung up, or vanished. @internal */
-export async function lost(link: Link): Promise<CallError> {
+export async function lost(link: LinkBase): Promise<CallError> {
   const late = (): CallError => new Stopped("The other side ended the transfer.");
   try {
     const { byRemote, reason } = await within(link.closed(), CANCEL_SECONDS, late);
