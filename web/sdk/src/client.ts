@@ -1,9 +1,10 @@
 /** The front door: one object that makes calls with one configuration. */
 
-import type { Call, CallOptions, WaitOptions } from "./call.js";
+import type { Call, CallOptions } from "./call.js";
 import { checkConfig, preconnect, type Config } from "./config.js";
 import { Operations } from "./database.js";
 import type { RoomView } from "./looking.js";
+import type { WaitOptions } from "./oneOff.js";
 import type { Resumption, ResumeOptions } from "./resuming.js";
 import type { Room, RoomOptions } from "./room.js";
 import { DEFAULT_ROOM } from "./schema.js";
@@ -43,7 +44,7 @@ export class Client {
   constructor(readonly config: Config) {
     checkConfig(config);
     // What calls need comes while there is time; whoever calls waits for it, and hears if it fails.
-    import("./call.js").catch(() => undefined);
+    import("./oneOff.js").catch(() => undefined);
     if (!config.key) import("./anonymous.js").catch(() => undefined);
     preconnect(config);
   }
@@ -62,7 +63,7 @@ export class Client {
    */
   async waitAtCode(options: WaitOptions = {}): Promise<Call> {
     const { signal } = options;
-    const { waitAtCode } = await import("./call.js");
+    const { waitAtCode } = await import("./oneOff.js");
     return await waitAtCode((seal) => this.join({ call: seal.call, signal }), this.config.project, {
       ...options,
       onCall: this.#keep(options),
@@ -79,7 +80,7 @@ export class Client {
    */
   async comeWithCode(code: string, options: CallOptions = {}): Promise<Call> {
     const { signal } = options;
-    const { comeWithCode } = await import("./call.js");
+    const { comeWithCode } = await import("./oneOff.js");
     return await comeWithCode(() => this.join({ signal }), this.config.project, code, {
       ...options,
       onCall: this.#keep(options),

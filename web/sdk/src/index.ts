@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 
-export type { Call, CallOptions, Media, WaitOptions } from "./call.js";
+export type { Call, CallOptions, Media } from "./call.js";
+export type { WaitOptions } from "./oneOff.js";
 export type { Channel, ChannelEvents, ChannelState, Data, Sendable } from "./channel.js";
 export type { ChannelOptions } from "./channels.js";
 export { Client } from "./client.js";

@@ -6,11 +6,11 @@
  * loaded anew has lost (its keys and its session): the call gets another link.
  */
 
-import { Call, mendLater, type CallOptions } from "./call.js";
+import { Call, type CallOptions, type Resumption } from "./call.js";
 import type { Client } from "./client.js";
 import { FireRTCError, NoAnswer } from "./errors.js";
-import type { Side } from "./link.js";
 import { offered } from "./mending.js";
+import { mendLater } from "./oneOff.js";
 import { repairMark } from "./repair.js";
 import { LEASE_SLACK_SECONDS, oneOffPath, type CallFields } from "./schema.js";
 import { normalizeCode, stretch, type Seal } from "./sealing.js";
@@ -25,19 +25,7 @@ export const BACK_SECONDS = 20;
 const ATTEMPT_SECONDS = 8;
 const AGAIN_SECONDS = 0.5;
 
-/**
- * What a page keeps to go on with a call by code after it was loaded anew: JSON, secret, for
- * `sessionStorage`.
- */
-export interface Resumption {
-  readonly code: string;
-  /** Which one we were when the call was made. */
-  readonly side: Side;
-  /** Peer id of the other side: nobody else is let in. */
-  readonly remote: string;
-  /** Resume token of our session: we are the same peer again. */
-  readonly resume: string;
-}
+export type { Resumption };
 
 /** How to go on with a call. */
 export interface ResumeOptions extends CallOptions {

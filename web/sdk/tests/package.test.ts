@@ -133,7 +133,7 @@ test("it is small, and calls, rooms and words come when they are needed", async 
     parts.push(loadedWith(chunks, isFirst, parts.flat()));
   };
   load(({ isEntry }) => isEntry);
-  load(holds("call"));
+  load(holds("oneOff"));
   load((chunk) => holds("linkParts")(chunk) || holds("mending")(chunk));
   for (const module of ["room", "words", "listening"]) load(holds(module));
   const sizes = parts.map(gzipped);
