@@ -212,8 +212,6 @@ export class Link extends Emitter<LinkEvents> implements LinkBase {
     this.#finish({ reason, byRemote: true }, true);
   }
 
-  // What comes when it stands.
-
   /** Load what is needed once the link stands: begun while it opens. @internal */
   prepare(): void {
     void this.#parts.prepare();
