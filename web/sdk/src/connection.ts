@@ -15,13 +15,7 @@ import {
 import { DocumentMalformed } from "./errors.js";
 import { checkName, readNames, writeNames } from "./names.js";
 import { CANDIDATE_BATCH_SECONDS, GATHER_GRACE_SECONDS } from "./negotiation.js";
-import {
-  KINDS,
-  type ConnectionOptions,
-  type Kind,
-  type LocalDescription,
-  type Section,
-} from "./sections.js";
+import { KINDS, type Kind, type LocalDescription, type Section } from "./sections.js";
 import { sleep } from "./waiting.js";
 
 export { KINDS, type Kind, type LocalDescription };
@@ -33,6 +27,24 @@ const QUIET_SECONDS = 0.004;
 export interface Limits {
   /** Applied again whenever sections were negotiated: one that is not takes none. */
   apply(pc: RTCPeerConnection): Promise<void>;
+}
+
+/** What a connection carries. */
+export interface ConnectionOptions {
+  readonly iceServers: readonly RTCIceServer[];
+  /** Used in place of `iceServers`, also by connections `like` this one. */
+  readonly ownIceServers?: readonly RTCIceServer[] | undefined;
+  /** Tracks to send. */
+  readonly sending?: readonly MediaStreamTrack[] | undefined;
+  /** The kinds wanted from the other side. */
+  readonly receiving?: readonly Kind[] | undefined;
+  /** What tracks that are sent are called, for the other side to see. */
+  readonly names?: ReadonlyMap<MediaStreamTrack, string> | undefined;
+  /**
+   * One that this is to take the place of: the same sections in the same order, with the same
+   * tracks.
+   */
+  readonly like?: Connection | undefined;
 }
 
 /** A peer connection with the control channel on it. */

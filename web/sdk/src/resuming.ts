@@ -7,14 +7,14 @@
  */
 
 import { Call, type CallOptions, type Resumption } from "./call.js";
-import type { Client } from "./client.js";
+import type { Config } from "./config.js";
 import { FireRTCError, NoAnswer } from "./errors.js";
 import { offered } from "./mending.js";
 import { mendLater } from "./oneOff.js";
 import { repairMark } from "./repair.js";
 import { LEASE_SLACK_SECONDS, oneOffPath, type CallFields } from "./schema.js";
 import { normalizeCode, stretch, type Seal } from "./sealing.js";
-import type { Session } from "./session.js";
+import type { JoinOptions, Session } from "./session.js";
 import { CallDocument } from "./signaling.js";
 import { Timing } from "./timing.js";
 import { check, sleep, within } from "./waiting.js";
@@ -26,6 +26,12 @@ const ATTEMPT_SECONDS = 8;
 const AGAIN_SECONDS = 0.5;
 
 export type { Resumption };
+
+/** What joins anew: the client. */
+interface Joining {
+  readonly config: Config;
+  join(options: JoinOptions): Promise<Session>;
+}
 
 /** How to go on with a call. */
 export interface ResumeOptions extends CallOptions {
@@ -41,7 +47,7 @@ export interface ResumeOptions extends CallOptions {
  * @throws NoAnswer if the other side isn't there in time.
  */
 export async function resumeCall(
-  client: Client,
+  client: Joining,
   lost: Call | Resumption,
   options: ResumeOptions,
 ): Promise<Call> {
@@ -75,7 +81,7 @@ export async function resumeCall(
 }
 
 async function joinAgain(
-  client: Client,
+  client: Joining,
   { side, resume }: Resumption,
   { call }: Seal,
   signal?: AbortSignal,
