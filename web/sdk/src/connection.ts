@@ -14,7 +14,7 @@ import {
 } from "./descriptions.js";
 import { DocumentMalformed } from "./errors.js";
 import { checkName, readNames, writeNames } from "./names.js";
-import { CANDIDATE_BATCH_SECONDS, GATHER_GRACE_SECONDS } from "./negotiation.js";
+import { CANDIDATE_BATCH_SECONDS, END_MARK_SECONDS, GATHER_GRACE_SECONDS } from "./negotiation.js";
 import { KINDS, type Kind, type LocalDescription, type Section } from "./sections.js";
 import { sleep } from "./waiting.js";
 
@@ -306,15 +306,14 @@ export class Connection {
   #schedule(): void {
     if (!this.#send) return;
     const flush = (): void => {
+      clearTimeout(this.#batch);
       this.#batch = undefined;
       if (this.#late.length > 0) this.#send?.(this.#late.splice(0));
     };
-    if (this.#gathered) {
-      clearTimeout(this.#batch);
-      flush();
-    } else {
-      this.#batch ??= setTimeout(flush, CANDIDATE_BATCH_SECONDS * 1000);
-    }
+    const alone = this.#late[0] === END_OF_CANDIDATES;
+    const seconds = alone ? END_MARK_SECONDS : CANDIDATE_BATCH_SECONDS;
+    if (!this.#gathered || alone) this.#batch ??= setTimeout(flush, seconds * 1000);
+    else flush();
   }
 
   /**

@@ -17,6 +17,8 @@ export const UNREACHABLE_SECONDS = 20;
 /** A broken link that isn't back by then ends. */
 export const REPAIR_SECONDS = 60;
 export const CANDIDATE_BATCH_SECONDS = 0.05;
+/** A lone end mark waits: it only helps the other side to give up, and an open link saves it. */
+export const END_MARK_SECONDS = 1;
 /** Candidates found this soon travel inside the description. */
 export const GATHER_GRACE_SECONDS = 0.02;
 
