@@ -68,6 +68,11 @@ export abstract class BaseConnection<
   /** The call is made, and not connected yet. @internal */
   prepare(call: Call): void {
     this.call = call;
+    if (this.#closed) {
+      // It was closed before the call was made.
+      void call.close("cancelled");
+      return;
+    }
     const told = (): void => {
       this.#tell("iceStateChanged", call.link.connection.pc.iceConnectionState);
     };
@@ -84,10 +89,11 @@ export abstract class BaseConnection<
     });
   }
 
-  /** It did not come about. @internal */
+  /** It did not come about, or can't go on; the other side is told. @internal */
   fail(error: Error): void {
     if (this.#closed) return;
     this.emitError(BaseConnectionErrorType.NegotiationFailed, error);
+    void this.call?.close("failed");
     this.finish();
   }
 
@@ -107,8 +113,8 @@ export abstract class BaseConnection<
     this.#tell("close");
   }
 
-  /** Whether it has ended. */
-  protected get closed(): boolean {
+  /** Whether it is over. @internal */
+  get ended(): boolean {
     return this.#closed;
   }
 

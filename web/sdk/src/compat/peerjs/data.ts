@@ -4,12 +4,12 @@ import type { Call, Channel } from "../../index.js";
 
 import { BaseConnection, type Introduction, type Owner } from "./connection.js";
 import {
+  BaseConnectionErrorType,
   ConnectionType,
   DataConnectionErrorType,
-  type BaseConnectionErrorType,
   type EventsWithError,
 } from "./errors.js";
-import { SERIALIZERS, type Serializer } from "./serialization.js";
+import { SERIALIZERS, type Serializer, type Wire } from "./serialization.js";
 import { util } from "./util.js";
 
 /** What a data connection tells of. */
@@ -63,7 +63,7 @@ export class DataConnection extends BaseConnection<
   }
 
   #take(channel: Channel): void {
-    if (this.closed) {
+    if (this.ended) {
       void channel.close();
       return;
     }
@@ -71,11 +71,23 @@ export class DataConnection extends BaseConnection<
     this.open = true;
     this.emit("open");
     channel.on("message", (message) => {
-      this.emit("data", this.#serializer.decode(message));
+      this.#receive(message);
     });
     channel.on("closed", () => {
       this.close();
     });
+  }
+
+  #receive(message: Wire): void {
+    let value: unknown;
+    try {
+      value = this.#serializer.decode(message);
+    } catch (error) {
+      const why = `Not readable: ${error instanceof Error ? error.message : String(error)}`;
+      this.emitError(BaseConnectionErrorType.NegotiationFailed, why);
+      return;
+    }
+    this.emit("data", value);
   }
 
   /**
@@ -93,12 +105,19 @@ export class DataConnection extends BaseConnection<
     }
     const channel = this.#channel;
     // In order, though some values take a while to be written.
-    const encoded = new Promise<string | ArrayBuffer>((resolve) => {
+    const encoded = new Promise<Wire>((resolve) => {
       resolve(this.#serializer.encode(data));
     });
     this.#sending = this.#sending
       .then(async () => {
-        const message = await encoded;
+        let message: Wire;
+        try {
+          message = await encoded;
+        } catch (error) {
+          // As in PeerJS and in Python, the connection goes on without this value.
+          this.emitError(BaseConnectionErrorType.NegotiationFailed, error as Error);
+          return;
+        }
         const size = typeof message === "string" ? message.length : message.byteLength;
         if (this.serialization === "json" && size >= util.chunkedMTU && !chunked) {
           this.emitError(DataConnectionErrorType.MessageToBig, "Message too big for JSON channel");

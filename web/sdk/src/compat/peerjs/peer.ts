@@ -13,6 +13,8 @@ import { util } from "./util.js";
 const ROOM = "peerjs";
 /** How long a call rings: PeerJS knows no end. */
 const RING_SECONDS = 600;
+/** How long a peer that isn't there yet is waited for, as a PeerServer does by default. */
+const EXPIRE_MILLISECONDS = 5_000;
 /** The longest id that a peer can have (docs/protocol.md, section 1). */
 const PEER_ID_BYTES = 80;
 const RECEIVES = ["audio", "video"] as const;
@@ -227,8 +229,10 @@ export class Peer extends EmitterWithError<`${PeerErrorType}`, PeerEvents> {
   ): Promise<void> {
     try {
       if (!this.#room) await this.#opened();
-      if (!this.#room) return;
-      const call = await this.#room.ring(encodeId(connection.peer, PEER_ID_BYTES, "peer"), {
+      const peer = encodeId(connection.peer, PEER_ID_BYTES, "peer");
+      if (this.#room) await present(this.#room, peer);
+      if (!this.#room || connection.ended) return;
+      const call = await this.#room.ring(peer, {
         media: { sending, receiving: connection instanceof MediaConnection ? RECEIVES : [] },
         metadata: introduction,
         timeoutSeconds: RING_SECONDS,
@@ -239,6 +243,7 @@ export class Peer extends EmitterWithError<`${PeerErrorType}`, PeerEvents> {
       if (connection instanceof DataConnection) await connection.openChannel(call);
       else connection.open = true;
     } catch (error) {
+      if (connection.ended) return;
       const type = typeOf(error);
       if (type === PeerErrorType.PeerUnavailable) {
         this.emitError(type, `Could not connect to peer ${connection.peer}`);
@@ -326,4 +331,20 @@ export class Peer extends EmitterWithError<`${PeerErrorType}`, PeerEvents> {
     if (this.#resume === undefined) this.destroy();
     else this.disconnect();
   }
+}
+
+/** Wait until a peer is in the room, or has not come in time. */
+async function present(room: Room, peer: string): Promise<void> {
+  if (room.peers.has(peer)) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      off();
+      resolve();
+    };
+    const timer = setTimeout(done, EXPIRE_MILLISECONDS);
+    const off = room.on("joined", ({ id }) => {
+      if (id === peer) done();
+    });
+  });
 }
