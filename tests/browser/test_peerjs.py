@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from firertc.suite import LocalSuite, Seeds
 
 from .examples import Opener, examples
+from .screen import STEP_MILLISECONDS
 
 FRAMES = "() => reading.frameNumber() !== null"
 
@@ -145,7 +146,9 @@ def test_the_tutorial(open_example: Opener) -> None:
     expect(alice.locator("#log")).to_contain_text("bob closed the connection")
     bob.locator("#other").fill("nobody")
     bob.locator("#connect").click()
-    expect(bob.locator("#log")).to_contain_text("error: peer-unavailable")
+    expect(bob.locator("#log")).to_contain_text(
+        "error: peer-unavailable", timeout=STEP_MILLISECONDS
+    )
     bob.evaluate("peer.destroy()")
     expect(bob.locator("#log")).to_contain_text("closed")
     assert open_example.complaints == []
