@@ -12,6 +12,10 @@ import asyncio
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 CANCEL_AGAIN_SECONDS = 0.02
+GATHERING_SECONDS = 1.0
+"""How long gathering may go on when it is no longer needed: sockets on our own addresses are made
+within milliseconds, and one that is being made when gathering is cancelled would stay open. Servers
+that don't answer are not waited for."""
 
 
 class PeerConnection(RTCPeerConnection):
@@ -49,3 +53,12 @@ class PeerConnection(RTCPeerConnection):
         await asyncio.wait({task})
         if not task.cancelled():
             task.result()
+
+
+async def end_gathering(gathering: asyncio.Future[None] | None) -> None:
+    """Let gathering end, or cancel it once its own sockets are surely made."""
+    if gathering is None or gathering.done():
+        return
+    await asyncio.wait({gathering}, timeout=GATHERING_SECONDS)
+    gathering.cancel()
+    await asyncio.gather(gathering, return_exceptions=True)

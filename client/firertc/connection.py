@@ -10,7 +10,6 @@ description, and the rest is handed out when it is there.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from aiortc import (
 from aiortc.sdp import candidate_to_sdp
 
 from . import control
-from .closing import PeerConnection
+from .closing import PeerConnection, end_gathering
 from .descriptions import (
     END_OF_CANDIDATES,
     MDNS_SUFFIX,
@@ -479,10 +478,7 @@ class Connection:
 
     async def close(self) -> None:
         """End the connection; at most 5 s, then it is left to itself."""
-        if self._gathering is not None and not self._gathering.done():
-            self._gathering.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._gathering
+        await end_gathering(self._gathering)
         closing = asyncio.ensure_future(self.pc.close())
         await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
 

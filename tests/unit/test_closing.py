@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,24 @@ async def test_nothing_goes_on(audio: bool) -> None:
     await asyncio.sleep(0.1)
     assert names(asyncio.all_tasks() - before) == []
     assert failures == []
+
+
+async def test_no_socket_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closed at any moment of gathering."""
+    monkeypatch.setattr("firertc.connection.GATHER_GRACE_SECONDS", 0.0)
+    before = sockets()
+    for turns in range(12):
+        connection = Connection(())
+        await connection.offer()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await connection.close()
+    await asyncio.sleep(0)
+    assert sockets() == before
+
+
+def sockets() -> int:
+    return len([path for path in Path("/proc/self/fd").iterdir() if path.is_socket()])
 
 
 def test_aiortc_connects_by_the_name_that_is_overridden() -> None:

@@ -22,7 +22,7 @@ from aiortc import (
 from aiortc.sdp import candidate_from_sdp, candidate_to_sdp
 
 from ..call import Media
-from ..closing import PeerConnection
+from ..closing import PeerConnection, end_gathering
 from ..connection import CLOSE_SECONDS, KINDS, LocalDescription, Path, usable_by_aiortc
 from ..errors import DocumentMalformed, PathUnreachable
 from ..link import LinkEnd
@@ -227,10 +227,7 @@ class PlainConnection:
     async def close(self) -> None:
         """End the connection; at most 5 s, then it is left to itself."""
         self.end(LinkEnd("hangup", by_remote=False))
-        if self._gathering is not None and not self._gathering.done():
-            self._gathering.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._gathering
+        await end_gathering(self._gathering)
         closing = asyncio.ensure_future(self.pc.close())
         await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
 
