@@ -63,17 +63,16 @@ def pytest(name: str, *arguments: str) -> Part:
 
 
 def chains(arguments: Sequence[str]) -> tuple[Chain, ...]:
-    """What runs side by side; the two take about as long.
+    """What runs side by side.
 
-    No more than two: most tests need a good part of a processor, and some measure time. What waits
-    for minutes goes with what computes, and the browser, whose tests build the SDK and the pages
-    anew, comes long after the part that reads these is done.
+    One pytest at a time: each has functions of its own, and firebase-tools may give two that start
+    at the same moment one port, so that one's requests are answered by the other's process.
     """
     if arguments:
         return (LINT, SDK), (pytest("pytest", *arguments),)
     waiting = pytest("waits", "--ignore", "tests/browser", "-m", "waits")
     others = pytest("pytest", "--ignore", "tests/browser", "-m", "not waits")
-    return (LINT, SDK, others), (waiting, pytest("browser", "tests/browser"))
+    return (LINT, SDK), (waiting, others, pytest("browser", "tests/browser"))
 
 
 def is_progress(line: str) -> bool:

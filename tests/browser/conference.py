@@ -61,6 +61,12 @@ class ConferencePage:
         """Somebody's tile."""
         return self.page.locator("#tiles li").filter(has=self.page.get_by_text(name, exact=True))
 
+    def wait_until_linked(self, name: str) -> None:
+        """Wait until what is said reaches somebody: who was seen may not be connected yet."""
+        expect(self.tile(name)).to_have_count(1, timeout=STEP_MILLISECONDS)
+        state = self.tile(name).locator(".state")
+        expect(state).not_to_contain_text("connect", timeout=STEP_MILLISECONDS)
+
     def say(self, text: str) -> None:
         """Write a message to all."""
         self.page.get_by_label("Message to all").fill(text)

@@ -146,6 +146,7 @@ def test_names_and_messages_stay_text(conference: OpenConference) -> None:
     other.join("Grace", camera=False)
     other.wait_until_in()
     expect(other.tile(SCRIPT)).to_have_count(1)
+    hostile.wait_until_linked("Grace")
     hostile.say(SCRIPT)
     other.expect_line(SCRIPT)
     assert other.page.locator("main img").count() == 0
@@ -158,6 +159,7 @@ def test_a_passphrase(conference: OpenConference) -> None:
     assert first.page.url.endswith("#open%20sesame")
     second.join("Grace", camera=False)
     second.wait_until_in()
+    second.wait_until_linked("Ada")
     second.say("hello")
     first.expect_line("Grace hello")
     stranger.join("Eve", camera=False)
