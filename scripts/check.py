@@ -1,8 +1,9 @@
 """Check everything: the style and the types, the SDK's tests, and pytest, side by side.
 
-Lint and the SDK's tests run beside pytest: a chain of parts beside another. A line of pytest's progress is shown as it comes; everything else a part says
-is shown in one piece when it has ended. A part that fails stops no other, and the first failure's
-exit code is the whole's. Ctrl-C ends all of them.
+Lint and the SDK's tests run beside pytest: a chain of parts beside another. A line of pytest's
+progress is shown as it comes; everything else a part says is shown in one piece when it has ended.
+A part that fails stops no other, and the first failure's exit code is the whole's. Ctrl-C ends all
+of them.
 
 With arguments, one pytest runs with just these: ``scripts/check.py tests/unit -k seal``.
 """
