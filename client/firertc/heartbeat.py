@@ -28,6 +28,8 @@ class Heartbeat:
         self._clock = asyncio.get_running_loop().time
         self._heard = self._clock()
         self._sent: dict[int, float] = {}
+        self.pinged = 0
+        """Number of the last ping."""
 
     def hear(self) -> None:
         """Something came."""
@@ -39,15 +41,19 @@ class Heartbeat:
         if sent is not None:
             self.rtt_seconds = self._clock() - sent
 
+    def ping(self) -> None:
+        """Ask the other side for an answer."""
+        now = self._clock()
+        self.pinged += 1
+        self._sent = {n: at for n, at in self._sent.items() if now - at < PINGS_KEPT_SECONDS}
+        self._sent[self.pinged] = now
+        self._send(Ping(self.pinged))
+
     async def run(self) -> None:
         """Beat until cancelled."""
-        number = 0
         while True:
-            number += 1
             before = self._clock()
-            self._sent = {n: at for n, at in self._sent.items() if before - at < PINGS_KEPT_SECONDS}
-            self._sent[number] = before
-            self._send(Ping(number))
+            self.ping()
             while (asleep := self._clock()) < before + PING_SECONDS:
                 await asyncio.sleep(LOOK_SECONDS)
                 late = self._clock() - asleep - LOOK_SECONDS

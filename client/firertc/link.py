@@ -25,7 +25,7 @@ from .link_state import LAST_WORD_SECONDS, NO_PATH, PROTOCOL_ERROR
 from .link_state import LinkEnd as LinkEnd
 from .link_state import LinkState as LinkState
 from .messages import Messages
-from .negotiation import UNREACHABLE_SECONDS, Pulse
+from .negotiation import UNREACHABLE_SECONDS, Pulse, ends_break
 from .renegotiation import Renegotiation
 from .repair import REPAIR_SECONDS
 from .requests import Handler
@@ -94,6 +94,8 @@ class Link(LinkMedia):
         self._mending: asyncio.Task[None] | None = None
         self._moved = False
         """Whether the link has got another connection since it broke."""
+        self._pinged_before = 0
+        """Number of the last ping before it broke."""
         self._closing: asyncio.Task[None] | None = None
         self._leaving: LinkEnd | None = None
         self._last_path: Path | None = None
@@ -330,7 +332,10 @@ class Link(LinkMedia):
             if self._previous is not None:
                 previous, self._previous = self._previous, None
                 self._drop(previous)
-            if self.state is LinkState.RECONNECTING:
+            pong = frame.number if isinstance(frame, Pong) else None
+            if self.state is LinkState.RECONNECTING and ends_break(
+                self._moved, pong, self._pinged_before
+            ):
                 self._restored()
         self._take(frame)
 
@@ -388,6 +393,8 @@ class Link(LinkMedia):
             self.state = LinkState.RECONNECTING
             self._messages.is_flowing = False
             self._moved = False
+            self._pinged_before = self._heart.pinged
+            self._heart.ping()
             self._mending = asyncio.create_task(self._repair(self.mend, end), name="firertc-repair")
             self.emit("reconnecting", reason)
 

@@ -35,6 +35,20 @@ def pulse(silent_seconds: float) -> Pulse:
     return "suspect" if silent_seconds >= SUSPECT_SECONDS else "alive"
 
 
+def ends_break(moved: bool, pong: int | None, pinged_before: int) -> bool:
+    """Whether a broken link is open again, now that something came on the connection in use.
+
+    On another connection than the one that broke, whatever comes says that the other side has moved
+    there too. The old one may have come back one way only: then a side that took what it hears for
+    a repair would leave the other one waiting. So it takes an answer to what was asked since.
+
+    :param moved: the link has got another connection since it broke.
+    :param pong: number of the ping that is answered; None: something else came.
+    :param pinged_before: number of the last ping before the break.
+    """
+    return moved or (pong is not None and pong > pinged_before)
+
+
 @dataclass(frozen=True)
 class Presence:
     """What decides between two peers of a room."""

@@ -21,6 +21,7 @@ from firertc.negotiation import (
     attempts_due,
     callee_step,
     connects,
+    ends_break,
     offerer_step,
     pulse,
 )
@@ -72,6 +73,11 @@ def test_of_two_peers_exactly_one_connects(one: Presence, other: Presence) -> No
 @pytest.mark.parametrize(("seconds", "expected"), VECTORS["pulse"])
 def test_what_silence_means(seconds: float, expected: str) -> None:
     assert pulse(seconds) == expected
+
+
+@pytest.mark.parametrize("case", VECTORS["ends"], ids=str)
+def test_what_ends_a_break(case: dict[str, Any]) -> None:
+    assert ends_break(case["moved"], case["pong"], case["pingedBefore"]) is case["ends"]
 
 
 @pytest.mark.parametrize(("seconds", "expected"), VECTORS["attemptsDue"])

@@ -249,6 +249,23 @@ async def test_a_path_that_comes_back_by_itself(pair: Pair, network: Network) ->
         await each.flush()
 
 
+async def test_a_path_that_comes_back_one_way_only(pair: Pair, network: Network) -> None:
+    """Whoever hears the other side again goes on looking: it is not heard itself."""
+    mended(pair, after_seconds=9)
+    said = [told(each) for each in pair]
+    offerer, answerer = pair
+    heard_again: list[float] = []
+    network.cut()
+    await until(lambda: all(each.state is LinkState.RECONNECTING for each in pair))
+    old = offerer.carrier
+    old.connection.channel.on("message", heard_again.append)  # type: ignore[union-attr]
+    network.lose(answerer.connection)
+    network.restore()
+    await until(lambda: all(each.state is LinkState.OPEN for each in pair))
+    assert heard_again and offerer.carrier is not old
+    assert said == [["reconnecting silent", "reconnected"]] * 2
+
+
 async def test_a_path_that_breaks_as_soon_as_it_is_back(pair: Pair, network: Network) -> None:
     """The search that is no longer needed ends, and not the link with it."""
     mended(pair, after_seconds=3)

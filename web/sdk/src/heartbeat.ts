@@ -10,9 +10,10 @@ const LOOK_SECONDS = PING_SECONDS / 2;
 /** Pings, and judges the silence. */
 export class Heartbeat {
   #heard = performance.now();
-  #number = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #unwatch: () => void = () => undefined;
+  /** Number of the last ping. */
+  pinged = 0;
   readonly #sent = new Map<number, number>();
 
   /**
@@ -44,9 +45,9 @@ export class Heartbeat {
     let looked = performance.now();
     let pinged = looked;
     this.hear();
-    this.#ping();
+    this.ping();
     this.#unwatch = watchNetwork(() => {
-      this.#ping();
+      this.ping();
     });
     this.#timer = setInterval(() => {
       const now = performance.now();
@@ -56,17 +57,18 @@ export class Heartbeat {
       if (late > PING_SECONDS) this.#heard += late * 1000;
       if (late > PING_SECONDS || now - pinged >= (PING_SECONDS - LOOK_SECONDS / 2) * 1000) {
         pinged = now;
-        this.#ping();
+        this.ping();
       }
       this.judge(pulse((now - this.#heard) / 1000));
     }, LOOK_SECONDS * 1000);
   }
 
-  #ping(): void {
-    this.#number += 1;
-    this.#sent.set(this.#number, performance.now());
-    this.#sent.delete(this.#number - PINGS_KEPT);
-    this.send({ t: "ping", n: this.#number });
+  /** Ask the other side for an answer. */
+  ping(): void {
+    this.pinged += 1;
+    this.#sent.set(this.pinged, performance.now());
+    this.#sent.delete(this.pinged - PINGS_KEPT);
+    this.send({ t: "ping", n: this.pinged });
   }
 
   /** Beat no more. */

@@ -54,8 +54,6 @@ export class Link extends Emitter<LinkEvents> implements LinkBase {
   mend: Mend | null = null;
   /** How long a repair may take before the link ends. */
   repairSeconds = REPAIR_SECONDS;
-  /** Whether the link has got another connection since it broke. @internal */
-  moved = false;
 
   readonly #carriers: Carriers;
   readonly #opened = deferred<undefined>();
@@ -386,8 +384,8 @@ export class Link extends Emitter<LinkEvents> implements LinkBase {
 
   #onFrame(frame: Frame | null, current: boolean): void {
     if (this.state === "closed") return;
-    this.#parts.now?.heart.hear();
-    if (current && this.state === "reconnecting") this.#restored();
+    const isBack = this.#parts.now?.hear(frame) ?? false;
+    if (isBack && current && this.state === "reconnecting") this.#restored();
     if (frame) this.#take(frame);
   }
 
@@ -422,15 +420,14 @@ export class Link extends Emitter<LinkEvents> implements LinkBase {
 
   // Repair.
 
-  /** Whether an offer for the connection in use waits for its answer. @internal */
-  get isNegotiating(): boolean {
-    return this.#parts.now?.renegotiation.inFlight ?? false;
+  /** What a link needs once it stands, when it is loaded. @internal */
+  get parts(): LinkParts | null {
+    return this.#parts.now;
   }
 
   /** Go on with another connection: say again what the other side may not have heard. */
   #move(old: Carrier, now: Carrier): void {
     if (this.state === "closed") return;
-    this.moved = true;
     this.#parts.now?.heart.hear();
     this.reconcile();
     now.send({ t: "hello", v: 1, can: CAN });
@@ -449,7 +446,9 @@ export class Link extends Emitter<LinkEvents> implements LinkBase {
     } else if (this.state === "open") {
       this.state = "reconnecting";
       this.#messages.isFlowing = false;
-      this.moved = false;
+      this.#parts.tell((parts) => {
+        parts.broke();
+      });
       const over = (): void => {
         if (this.state === "reconnecting") this.#finish(end);
       };
@@ -474,7 +473,7 @@ export class Link extends Emitter<LinkEvents> implements LinkBase {
     this.#giveUp = undefined;
     this.#messages.isFlowing = true;
     // The old path came back by itself, or ICE was restarted on it.
-    if (!this.moved) this.#messages.repeat();
+    if (!this.#parts.now?.hasMoved) this.#messages.repeat();
     this.#settled.tell();
     this.emit("reconnected", undefined);
   }

@@ -7,9 +7,10 @@ import type { Carrier } from "./carrier.js";
 import type { Channel } from "./channel.js";
 import { Channels } from "./channels.js";
 import type { Kind } from "./connection.js";
+import type { Frame } from "./control.js";
 import { Heartbeat } from "./heartbeat.js";
 import type { LinkBase } from "./linkState.js";
-import type { Pulse } from "./negotiation.js";
+import { endsBreak, type Pulse } from "./negotiation.js";
 import { Renegotiation } from "./renegotiation.js";
 import { Rates, read, type Path, type Statistics } from "./statistics.js";
 import { limit, replace, takeOver } from "./tracks.js";
@@ -32,6 +33,10 @@ export class LinkParts {
   readonly channels: Channels;
   readonly heart: Heartbeat;
   readonly #rates = new Rates();
+  /** Whether the link has got another connection since it broke. */
+  hasMoved = false;
+  /** Number of the last ping before it broke. */
+  #pingedBefore = 0;
 
   constructor(
     readonly link: LinkBase,
@@ -48,8 +53,26 @@ export class LinkParts {
     this.heart = new Heartbeat(link.say.bind(link), judge, roundTrip);
   }
 
+  /**
+   * Something came; null: nothing that the link itself takes.
+   *
+   * @returns whether a link that is broken is open again, if it came on the connection in use.
+   */
+  hear(frame: Frame | null): boolean {
+    this.heart.hear();
+    return endsBreak(this.hasMoved, frame?.t === "pong" ? frame.n : null, this.#pingedBefore);
+  }
+
+  /** The link broke. */
+  broke(): void {
+    this.hasMoved = false;
+    this.#pingedBefore = this.heart.pinged;
+    this.heart.ping();
+  }
+
   /** The link runs on another connection now. */
   moved(old: Carrier, now: Carrier): void {
+    this.hasMoved = true;
     takeOver(now.connection, old.connection);
     this.renegotiation.moved(now);
     this.channels.move(now);

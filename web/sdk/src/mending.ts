@@ -87,10 +87,12 @@ async function atMost(promise: Promise<unknown>, seconds: number): Promise<void>
 }
 
 /** Whether ICE can be restarted on the connection in use: both can, and it is in a state for it. */
-function canRestart({ can, carrier, isNegotiating }: Link): boolean {
+function canRestart({ can, carrier, parts }: Link): boolean {
   const { isOpen, connection } = carrier;
   const { signalingState } = connection.pc;
-  return isOpen && can.has("restart") && !isNegotiating && signalingState === "stable";
+  return (
+    isOpen && can.has("restart") && !parts?.renegotiation.inFlight && signalingState === "stable"
+  );
 }
 
 /** Whether a link is being repaired still. */
@@ -130,7 +132,7 @@ export async function offerRepairs(
     await atMost(settled, Math.max(0, repairDelay(made) - elapsed()));
   }
   // It came back by an attempt, which deletes its document; or else by itself.
-  if (running && link.state === "open" && (link.moved || running.mode === "restart")) {
+  if (running && link.state === "open" && (link.parts?.hasMoved || running.mode === "restart")) {
     await atMost(running.done, FINISH_SECONDS);
   }
   await end(running);

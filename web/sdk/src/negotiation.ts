@@ -30,6 +30,21 @@ export function pulse(silentSeconds: number): Pulse {
   return silentSeconds >= SUSPECT_SECONDS ? "suspect" : "alive";
 }
 
+/**
+ * Whether a broken link is open again, now that something came on the connection in use.
+ *
+ * On another connection than the one that broke, whatever comes says that the other side has moved
+ * there too. The old one may have come back one way only: then a side that took what it hears for a
+ * repair would leave the other one waiting. So it takes an answer to what was asked since.
+ *
+ * @param moved the link has got another connection since it broke.
+ * @param pong number of the ping that is answered; null: something else came.
+ * @param pingedBefore number of the last ping before the break.
+ */
+export function endsBreak(moved: boolean, pong: number | null, pingedBefore: number): boolean {
+  return moved || (pong !== null && pong > pingedBefore);
+}
+
 /** What decides between two peers of a room. */
 export interface Presence {
   readonly peer: string;

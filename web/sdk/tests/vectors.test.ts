@@ -10,6 +10,7 @@ import {
   calleeStep,
   connects,
   offererStep,
+  endsBreak,
   pulse,
 } from "../src/negotiation.js";
 import { encodeId, type CallFields, type Ended } from "../src/schema.js";
@@ -29,6 +30,7 @@ interface Vectors {
   sealed: { key: string; context: Context; sealed: string; text?: string; error?: string }[];
   frames: { text: string; frame?: object | null; error?: string }[];
   pulse: [number, string][];
+  ends: { moved: boolean; pong: number | null; pingedBefore: number; ends: boolean }[];
   attemptsDue: [number, number][];
   connects: { me: [string, number]; other: [string, number]; connects: boolean }[];
   offererSteps: { call: Sketch | null; step: string; reason?: string }[];
@@ -102,6 +104,9 @@ test.each(vectors.frames)("frame $text", async ({ text, frame, error }) => {
 
 test("decisions", () => {
   for (const [seconds, word] of vectors.pulse) expect(pulse(seconds)).toBe(word);
+  for (const { moved, pong, pingedBefore, ends } of vectors.ends) {
+    expect(endsBreak(moved, pong, pingedBefore)).toBe(ends);
+  }
   for (const [seconds, due] of vectors.attemptsDue) expect(attemptsDue(seconds)).toBe(due);
   for (const { me, other, connects: mine } of vectors.connects) {
     const [one, two] = [me, other].map(([peer, joinedAt]) => ({ peer, joinedAt }));
