@@ -29,17 +29,25 @@ interface Vectors {
   stretched: { code: string; project: string; call: string; key: string }[];
   sealed: { key: string; context: Context; sealed: string; text?: string; error?: string }[];
   frames: { text: string; frame?: object | null; error?: string }[];
+}
+
+interface Decisions {
   pulse: [number, string][];
   ends: { moved: boolean; pong: number | null; pingedBefore: number; ends: boolean }[];
   attemptsDue: [number, number][];
   connects: { me: [string, number]; other: [string, number]; connects: boolean }[];
-  offererSteps: { call: Sketch | null; step: string; reason?: string }[];
-  calleeSteps: { call: Sketch | null; step: string; reason?: string }[];
+  offererSteps: { call: Sketch | null; step: string; reason: string | null }[];
+  calleeSteps: { call: Sketch | null; step: string; reason: string | null }[];
   answerOutcomes: { call: Sketch | null; outcome: string }[];
 }
 
-const file = new URL("../../../tests/vectors/one_off.json", import.meta.url);
-const vectors = JSON.parse(readFileSync(file, "utf8")) as Vectors;
+function read(name: string): unknown {
+  const file = new URL(`../../../tests/vectors/${name}.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, "utf8"));
+}
+
+const vectors = read("one_off") as Vectors;
+const decisions = read("negotiation") as Decisions;
 
 /** What an act gives, or the code of its error. */
 async function outcome(act: () => unknown): Promise<unknown> {
@@ -103,22 +111,22 @@ test.each(vectors.frames)("frame $text", async ({ text, frame, error }) => {
 });
 
 test("decisions", () => {
-  for (const [seconds, word] of vectors.pulse) expect(pulse(seconds)).toBe(word);
-  for (const { moved, pong, pingedBefore, ends } of vectors.ends) {
+  for (const [seconds, word] of decisions.pulse) expect(pulse(seconds)).toBe(word);
+  for (const { moved, pong, pingedBefore, ends } of decisions.ends) {
     expect(endsBreak(moved, pong, pingedBefore)).toBe(ends);
   }
-  for (const [seconds, due] of vectors.attemptsDue) expect(attemptsDue(seconds)).toBe(due);
-  for (const { me, other, connects: mine } of vectors.connects) {
+  for (const [seconds, due] of decisions.attemptsDue) expect(attemptsDue(seconds)).toBe(due);
+  for (const { me, other, connects: mine } of decisions.connects) {
     const [one, two] = [me, other].map(([peer, joinedAt]) => ({ peer, joinedAt }));
     expect(one && two && connects(one, two)).toBe(mine);
   }
-  for (const { call, ...step } of vectors.offererSteps) {
-    expect(offererStep(callOf(call), "me")).toEqual(step);
+  for (const { call, step, reason } of decisions.offererSteps) {
+    expect(offererStep(callOf(call), "me")).toEqual(reason === null ? { step } : { step, reason });
   }
-  for (const { call, ...step } of vectors.calleeSteps) {
-    expect(calleeStep(callOf(call), "me")).toEqual(step);
+  for (const { call, step, reason } of decisions.calleeSteps) {
+    expect(calleeStep(callOf(call), "me")).toEqual(reason === null ? { step } : { step, reason });
   }
-  for (const { call, outcome: word } of vectors.answerOutcomes) {
+  for (const { call, outcome: word } of decisions.answerOutcomes) {
     expect(answerOutcome(callOf(call), "me", "mine")).toBe(word);
   }
 });
