@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { parts } from "./parts.js";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -8,18 +9,7 @@ const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const hosting = at("../public");
 const assets = "pages";
 
-// App Check runs reCAPTCHA in the pages: its scripts and frames are let in where that is asked for.
 const appCheck = process.env.FIRERTC_PAGES_APP_CHECK === "true";
-const RECAPTCHA = "https://www.google.com/recaptcha/";
-
-/** The policy of a page that runs reCAPTCHA. */
-function withRecaptcha(html) {
-  const scripts = `script-src 'self' ${RECAPTCHA} https://www.gstatic.com/recaptcha/`;
-  return html.replace(
-    "script-src 'self';",
-    `${scripts}; frame-src ${RECAPTCHA} https://recaptcha.google.com/recaptcha/; worker-src 'self';`,
-  );
-}
 
 export default defineConfig({
   publicDir: false,
@@ -30,10 +20,7 @@ export default defineConfig({
     ],
   },
   plugins: [
-    {
-      name: "app-check",
-      transformIndexHtml: (html) => (appCheck ? withRecaptcha(html) : html),
-    },
+    parts({ appCheck }),
     {
       name: "remove-old-assets",
       buildStart: () => {
