@@ -11,12 +11,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
-from firertc.suite import LocalSuite
+from firertc.config import Config, load_config
+from firertc.suite import LocalSuite, Seeds
 from firertc.suite.addresses import HOST
 from firertc.suite.supervisor import MARK, descendants
 
+from .aside import Aside
+from .blank import Settings, blank, config
 from .clips import write_camera, write_microphone
 from .command import Command
 from .screen import CallPage
@@ -143,6 +146,33 @@ def launch(
 def browser(launch: Launch) -> Browser:
     """A browser whose person allows camera and microphone."""
     return launch("--use-fake-ui-for-media-stream")
+
+
+@pytest.fixture
+def page(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Page]:
+    """A page with the SDK and nothing else."""
+    with blank(browser, script, suite) as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(suite: LocalSuite, realm: Seeds) -> Settings:
+    """A page's settings in the test's own realm."""
+    return config(suite) | {"key": realm.key}
+
+
+@pytest.fixture
+def aside() -> Iterator[Aside]:
+    """Where Python peers live."""
+    loop = Aside()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def python(suite: LocalSuite, realm: Seeds) -> Config:
+    """A Python peer's settings in the test's own realm."""
+    return load_config({"realm": realm.realm, "key": realm.key}, environ=suite.environment())
 
 
 OpenPage = Callable[..., CallPage]

@@ -1,10 +1,10 @@
-"""Two pages with the SDK, linked by a call with a code."""
+"""Pages with one call each, by a code, whose network can be taken away."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +12,13 @@ from playwright.sync_api import Browser, CDPSession, Page
 
 from firertc.suite import LocalSuite
 
-from .screen import open_blank
+from .blank import blank
 
-STEP_MILLISECONDS = 40_000
-
-# What the tests do in a page: one call, what it tells of, and waiting for things.
+# One call and what it tells of.
 SCENE = """
 window.log = [];
 window.messages = [];
 window.channels = [];
-window.until = async (condition, seconds = 30) => {
-  const end = performance.now() + seconds * 1000;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`in vain: ${condition}; ${JSON.stringify(log)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-};
-window.codeOf = (promise) => promise.then(() => "settled", (error) => error.code ?? String(error));
 window.hear = (made) => {
   const { link } = made;
   window.call = made;
@@ -41,23 +31,6 @@ window.hear = (made) => {
   link.on("trackRemoved", (track) => log.push(["trackRemoved", track.kind]));
   link.on("mute", (kinds) => log.push(["mute", { ...kinds }]));
   link.on("closed", (end) => log.push(["closed", end.reason]));
-};
-window.picture = () => {
-  const canvas = document.createElement("canvas");
-  canvas.width = 160;
-  canvas.height = 120;
-  const drawing = canvas.getContext("2d");
-  let count = 0;
-  setInterval(() => {
-    drawing.fillStyle = ["red", "green", "blue"][count++ % 3];
-    drawing.fillRect(0, 0, 160, 120);
-  }, 40);
-  return canvas.captureStream(25).getVideoTracks()[0];
-};
-window.hash = async (data) => {
-  const raw = typeof data === "string" ? new TextEncoder().encode(data) : data;
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", raw));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 };
 window.wait = async (config, media) => {
   window.client = new firertc.Client(config);
@@ -81,7 +54,6 @@ class Linked:
 
     page: Page
     network: CDPSession
-    errors: list[str] = field(default_factory=list)
 
     def lose(self, percent: int) -> None:
         """Lose so many of the packets of WebRTC."""
@@ -117,21 +89,14 @@ class Linked:
 
 
 @contextmanager
-def blank(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Linked]:
-    """A page with the SDK and nothing else; no error may show in its console."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.set_default_timeout(STEP_MILLISECONDS)
-    linked = Linked(page, context.new_cdp_session(page))
-    linked.network.send("Network.enable")
-    linked.lose(0)
-    page.on("pageerror", lambda error: linked.errors.append(str(error)))
-    open_blank(page, suite.addresses.hosting)
-    page.add_script_tag(path=script)
-    page.evaluate(SCENE)
-    yield linked
-    context.close()
-    assert linked.errors == []
+def linked_page(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Linked]:
+    """A page with no call yet, in a context of its own."""
+    with blank(browser, script, suite) as page:
+        linked = Linked(page, page.context.new_cdp_session(page))
+        linked.network.send("Network.enable")
+        linked.lose(0)
+        page.evaluate(SCENE)
+        yield linked
 
 
 def link(ann: Linked, bob: Linked, settings: dict[str, Any], media: str = "{}") -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from firertc.compat.peerjs import DataConnection, MediaConnection, Peer
 
-from .linking import Aside
+from .aside import Aside
 
 # One peer and one connection of it; `told` is what both told of, each with what came with it.
 # `show` puts a value into words that say of what kind it is.

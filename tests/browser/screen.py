@@ -17,14 +17,6 @@ STEP_MILLISECONDS = 20_000
 FRAME_SECONDS = 15.0
 
 
-def open_blank(page: Page, hosting: str) -> None:
-    """Open a page without a policy of its own, from the address that Hosting serves.
-
-    A file that is really there: Chromium keeps pages that a test made up away from local servers.
-    """
-    page.goto(f"{hosting}/firertc.json")
-
-
 @dataclass
 class CallPage:
     """One open call page, in a context of its own."""

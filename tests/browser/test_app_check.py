@@ -5,17 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, Page, Request, Route
+from playwright.sync_api import Page, Request, Route
 
 from firertc.suite import LocalSuite
 
-from .screen import open_blank
-from .test_sdk import config
+from .blank import config
 
 CHECKED = {"appId": "1:1:web:1", "appCheckSiteKey": "site-key"}
 RECAPTCHA = """globalThis.grecaptcha = {enterprise: {
@@ -44,17 +40,6 @@ def jwt(claims: dict[str, Any]) -> str:
 
 
 TOKEN = jwt({"sub": "1:1:web:1", "exp": int(time.time()) + 3600, "iat": int(time.time())})
-
-
-@pytest.fixture
-def page(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Page]:
-    """A page with nothing but the script."""
-    context = browser.new_context()
-    opened = context.new_page()
-    open_blank(opened, suite.addresses.hosting)
-    opened.add_script_tag(path=script)
-    yield opened
-    context.close()
 
 
 def shown(page: Page) -> list[tuple[str, str | None]]:

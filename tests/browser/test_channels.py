@@ -6,53 +6,31 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from firertc.call import Call, Media
 from firertc.channel import Channel
 from firertc.client import Client
-from firertc.config import Config, load_config
+from firertc.config import Config
 from firertc.errors import ChannelClosed, RequestRefused
 from firertc.link import Link
-from firertc.suite import LocalSuite, Seeds
 
-from .linking import Aside, linking_page
-from .test_sdk import config
+from .aside import Aside
+from .blank import Settings
+from .sides import SIDES
 
 QUIET = Media(receiving=frozenset())
 MUCH_BYTES = 5_000_000
-Settings = dict[str, Any]
 
 
 @pytest.fixture
-def page(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Page]:
-    """A page with the SDK and nothing else."""
-    with linking_page(browser, script, suite) as opened:
-        yield opened
-
-
-@pytest.fixture
-def settings(suite: LocalSuite, realm: Seeds) -> Settings:
-    """A page's settings in the test's own realm."""
-    return config(suite) | {"key": realm.key}
-
-
-@pytest.fixture
-def aside() -> Iterator[Aside]:
-    """Where the Python peer lives."""
-    loop = Aside()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture
-def python(suite: LocalSuite, realm: Seeds) -> Config:
-    """The Python peer's settings."""
-    return load_config({"realm": realm.realm, "key": realm.key}, environ=suite.environment())
+def page(page: Page) -> Page:
+    """A page for both sides of links."""
+    page.evaluate(SIDES)
+    return page
 
 
 class Peer:

@@ -12,10 +12,10 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from firertc.suite import LocalSuite
 
+from .blank import blank, config
 from .conftest import Run
-from .linking import linking_page
 from .screen import STEP_MILLISECONDS
-from .test_sdk import config
+from .sides import SIDES
 
 EVIL_NAME = "<img src=x onerror=alert(1)>.bin"
 LARGE_BYTES = 24_000_000
@@ -204,7 +204,8 @@ def test_a_path_that_leads_out_is_refused(
     files_page: OpenFiles, browser: Browser, script: Path, suite: LocalSuite
 ) -> None:
     page = files_page("")
-    with linking_page(browser, script, suite) as evil:
+    with blank(browser, script, suite) as evil:
+        evil.evaluate(SIDES)
         code = evil.evaluate("config => wait('ann', config)", config(suite))
         evil.evaluate(
             """() => {

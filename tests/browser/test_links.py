@@ -16,8 +16,8 @@ from playwright.sync_api import Browser
 
 from firertc.suite import LocalSuite
 
-from .linked import Linked, blank, link
-from .test_sdk import config
+from .blank import config
+from .linked import Linked, link, linked_page
 
 PIPE_SECONDS = 60.0
 NO_MEDIA = "{ receiving: [] }"
@@ -29,7 +29,7 @@ Pair = tuple[Linked, Linked]
 def blanks(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Pair]:
     """Two pages with no call yet."""
     with ExitStack() as stack:
-        ann, bob = (stack.enter_context(blank(browser, script, suite)) for _ in range(2))
+        ann, bob = (stack.enter_context(linked_page(browser, script, suite)) for _ in range(2))
         yield ann, bob
         for one in (ann, bob):
             one.do("await window.client?.close();")
@@ -218,7 +218,7 @@ def test_a_page_and_a_pipe(browser: Browser, script: Path, suite: LocalSuite) ->
     lines = b"".join(b"line %d\n" % n for n in range(100_000))
     program = str(Path(sys.executable).with_name("firertc"))
     environment = {**os.environ, **suite.environment()}
-    with blank(browser, script, suite) as page, ThreadPoolExecutor(1) as pool:
+    with linked_page(browser, script, suite) as page, ThreadPoolExecutor(1) as pool:
         environment["FIRERTC_CODE"] = page.wait(config(suite), NO_MEDIA)
         piped = pool.submit(
             subprocess.run,

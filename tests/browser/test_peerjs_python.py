@@ -16,14 +16,15 @@ from aiortc import MediaStreamTrack
 from av import AudioFrame, VideoFrame
 from playwright.sync_api import Browser, Page
 
-from firertc import load_config, open_source
+from firertc import Config, open_source
 from firertc.compat.peerjs import MediaStream, Peer
 from firertc.sample import TONE_HERTZ, read_frame_number
 from firertc.suite import LocalSuite, Seeds
 
+from .aside import Aside
+from .blank import STEP_MILLISECONDS
 from .clips import FRAMES, MICROPHONE_HERTZ, SAMPLE_RATE
 from .examples import examples
-from .linking import STEP_MILLISECONDS, Aside
 from .peerjs_pair import SCENE, Python, connect, heard
 from .test_call import BARS, COLOUR_TOLERANCE
 
@@ -133,13 +134,11 @@ def page(browser: Browser, suite: LocalSuite, script: Path, realm: Seeds) -> Ite
 
 
 @pytest.fixture
-def python(page: Page, suite: LocalSuite, realm: Seeds) -> Iterator[Python]:
+def python(page: Page, aside: Aside, python: Config) -> Iterator[Python]:
     """A Python peer whose id is `python`, open just now."""
-    config = load_config({"realm": realm.realm, "key": realm.key}, environ=suite.environment())
-    aside = Aside()
 
     async def make() -> Peer:
-        return Peer("python", config=config)
+        return Peer("python", config=python)
 
     peer = aside.run(make())
     try:
@@ -148,7 +147,6 @@ def python(page: Page, suite: LocalSuite, realm: Seeds) -> Iterator[Python]:
         yield made
     finally:
         aside.run(peer.destroy())
-        aside.close()
 
 
 def check_page(page: Page) -> None:

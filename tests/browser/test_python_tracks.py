@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,14 @@ from playwright.sync_api import expect
 
 from firertc.call import Call
 from firertc.client import Client
-from firertc.config import Config, load_config
+from firertc.config import Config
 from firertc.media import open_source
 from firertc.sample import read_frame_number
-from firertc.suite import LocalSuite, Seeds
+from firertc.suite import Seeds
 
+from .aside import Aside
 from .clips import WIDTH
 from .conftest import OpenPage
-from .linking import Aside
 from .screen import CallPage
 from .test_call import BARS, COLOUR_TOLERANCE
 from .test_devices import WIDE
@@ -42,20 +41,6 @@ OWN_PATCHES = """async (patches) => {
   const { data } = drawing.getImageData(0, 0, patches, patches);
   return [...data].filter((_, at) => at % 4 < 3);
 }"""
-
-
-@pytest.fixture
-def aside() -> Iterator[Aside]:
-    """A loop for the Python peer."""
-    running = Aside()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def python(suite: LocalSuite, realm: Seeds) -> Config:
-    """The Python peer's settings."""
-    return load_config({"realm": realm.realm, "key": realm.key}, environ=suite.environment())
 
 
 class Peer:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from e2e.remains import CLEAN_SECONDS, remains
@@ -15,9 +14,9 @@ from playwright.sync_api import Browser
 
 from firertc.suite import LocalSuite, Seeds
 
+from .blank import Settings, config
 from .conftest import Run
-from .linked import Linked, blank, link
-from .test_sdk import config
+from .linked import Linked, link, linked_page
 
 NO_MEDIA = "{ receiving: [] }"
 PICTURES = "{ sending: [picture()], receiving: ['video'] }"
@@ -29,16 +28,10 @@ Pair = tuple[Linked, Linked]
 
 
 @pytest.fixture
-def settings(suite: LocalSuite, realm: Seeds) -> dict[str, Any]:
-    """A page's settings in the test's own realm."""
-    return config(suite) | {"key": realm.key}
-
-
-@pytest.fixture
 def pages(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Pair]:
     """Two pages with no call yet."""
     with ExitStack() as stack:
-        ann, bob = (stack.enter_context(blank(browser, script, suite)) for _ in range(2))
+        ann, bob = (stack.enter_context(linked_page(browser, script, suite)) for _ in range(2))
         yield ann, bob
         for one in (ann, bob):
             one.do("await window.client?.close();")
@@ -70,7 +63,7 @@ def wait_until_back(*pages: Linked) -> None:
 
 @pytest.mark.parametrize("breaker", [0, 1], ids=["offerer", "answerer"])
 def test_another_connection_takes_the_place(
-    pages: Pair, settings: dict[str, Any], admin_sync: Owner, realm: Seeds, breaker: int
+    pages: Pair, settings: Settings, admin_sync: Owner, realm: Seeds, breaker: int
 ) -> None:
     ann, bob = pages
     link(ann, bob, settings, NO_MEDIA)
@@ -130,7 +123,7 @@ def test_another_connection_takes_the_place(
     assert bob.log[-1] == ["closed", "hangup"]
 
 
-def test_pictures_go_on_in_the_same_stream(pages: Pair, settings: dict[str, Any]) -> None:
+def test_pictures_go_on_in_the_same_stream(pages: Pair, settings: Settings) -> None:
     link(*pages, settings, PICTURES)
     for one in pages:
         one.until("link.tracks.length === 1")
@@ -161,9 +154,7 @@ def test_pictures_go_on_in_the_same_stream(pages: Pair, settings: dict[str, Any]
         ]
 
 
-def test_ice_is_restarted(
-    pages: Pair, settings: dict[str, Any], admin_sync: Owner, realm: Seeds
-) -> None:
+def test_ice_is_restarted(pages: Pair, settings: Settings, admin_sync: Owner, realm: Seeds) -> None:
     ann, bob = pages
     link(ann, bob, settings, NO_MEDIA)
     ufrag = "link.connection.pc.localDescription.sdp.match(/a=ice-ufrag:(\\S+)/)[1]"
@@ -183,7 +174,7 @@ def test_ice_is_restarted(
     wait_until_clean(admin_sync, realm)
 
 
-def test_a_path_that_comes_back_by_itself(pages: Pair, settings: dict[str, Any]) -> None:
+def test_a_path_that_comes_back_by_itself(pages: Pair, settings: Settings) -> None:
     ann, bob = pages
     link(ann, bob, settings, NO_MEDIA)
     for one in pages:
@@ -200,7 +191,7 @@ def test_a_path_that_comes_back_by_itself(pages: Pair, settings: dict[str, Any])
         assert one.do("return messages.every((body, at) => body === at);")
 
 
-def test_a_link_that_is_not_repaired_ends(pages: Pair, settings: dict[str, Any]) -> None:
+def test_a_link_that_is_not_repaired_ends(pages: Pair, settings: Settings) -> None:
     ann, bob = pages
     link(ann, bob, settings, NO_MEDIA)
     ann.do("link.repairSeconds = 2;")
@@ -214,7 +205,7 @@ def test_a_link_that_is_not_repaired_ends(pages: Pair, settings: dict[str, Any])
 
 
 def test_hanging_up_a_broken_link_leaves_nothing(
-    pages: Pair, settings: dict[str, Any], admin_sync: Owner, realm: Seeds
+    pages: Pair, settings: Settings, admin_sync: Owner, realm: Seeds
 ) -> None:
     ann, bob = pages
     link(ann, bob, settings, NO_MEDIA)
@@ -232,7 +223,7 @@ def test_hanging_up_a_broken_link_leaves_nothing(
 def test_a_page_and_python(
     browser: Browser, script: Path, suite: LocalSuite, firertc: Run, python_offers: bool
 ) -> None:
-    with blank(browser, script, suite) as page:
+    with linked_page(browser, script, suite) as page:
         if python_offers:
             python = firertc("answer", "--chat", "--stay")
             page.come(config(suite), python.wait_for("code")["code"])
@@ -260,7 +251,7 @@ def test_a_page_and_python(
 def test_a_python_peer_that_is_killed(
     browser: Browser, script: Path, suite: LocalSuite, firertc: Run
 ) -> None:
-    with blank(browser, script, suite) as page:
+    with linked_page(browser, script, suite) as page:
         python = firertc("answer", "--chat", "--stay")
         page.come(config(suite), python.wait_for("code")["code"])
         page.do("link.repairSeconds = 3;")

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e.remains import CLEAN_SECONDS, remains
 from google.cloud.firestore import Client as Owner
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from firertc.call import Call, Media
 from firertc.client import Client
-from firertc.config import Config, load_config
+from firertc.config import Config
 from firertc.link import Link
 from firertc.room import Room
-from firertc.suite import LocalSuite, Seeds
+from firertc.suite import Seeds
 
-from .linking import Aside, linking_page
-from .test_sdk import config
+from .aside import Aside
+from .blank import Settings
+from .sides import SIDES
 
 QUIET = Media(receiving=frozenset())
 BACK = ["reconnecting failed", "reconnected"]
-Settings = dict[str, Any]
 
 # Somebody who goes into a room, and its link to the one other who is there.
 ROOMS = """
@@ -68,31 +66,11 @@ TALK = """async ([one, two]) => {
 
 
 @pytest.fixture
-def page(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Page]:
-    """A page with the SDK and nothing else."""
-    with linking_page(browser, script, suite) as opened:
-        opened.evaluate(ROOMS)
-        yield opened
-
-
-@pytest.fixture
-def settings(suite: LocalSuite, realm: Seeds) -> Settings:
-    """A page's settings in the test's own realm."""
-    return config(suite) | {"key": realm.key}
-
-
-@pytest.fixture
-def aside() -> Iterator[Aside]:
-    """Where the Python peer lives."""
-    loop = Aside()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture
-def python(suite: LocalSuite, realm: Seeds) -> Config:
-    """The Python peer's settings."""
-    return load_config({"realm": realm.realm, "key": realm.key}, environ=suite.environment())
+def page(page: Page) -> Page:
+    """A page for links and rooms."""
+    page.evaluate(SIDES)
+    page.evaluate(ROOMS)
+    return page
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,8 @@ from playwright.sync_api import Browser, Page
 
 from firertc.suite import LocalSuite, Seeds
 
+from .blank import Settings, blank
 from .conftest import Run
-from .screen import open_blank
-from .test_sdk import config
-
-STEP_MILLISECONDS = 20_000
 
 MESHED = "() => Object.values(rooms)[0]?.room.links.size === 9"
 HEARD_NINE = """() =>
@@ -55,48 +51,18 @@ window.enter = async (config, who, name, options = {}) => {
   rooms[who] = { client, room, log };
   return room.session.peer;
 };
-window.codeOf = (promise) => promise.then(() => "settled", (error) => error.code ?? String(error));
 null;
 """
 
 
 @pytest.fixture
-def page(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Page]:
-    """A page with the SDK and nothing else."""
-    with _page(browser, script, suite) as opened:
-        yield opened
+def page(page: Page) -> Page:
+    """A page for rooms."""
+    page.evaluate(ROOMS)
+    return page
 
 
-class _page:
-    """A page in a context of its own; no error may show in its console."""
-
-    def __init__(self, browser: Browser, script: Path, suite: LocalSuite) -> None:
-        self.context = browser.new_context()
-        self.errors: list[str] = []
-        self.suite = suite
-        self.script = script
-
-    def __enter__(self) -> Page:
-        opened = self.context.new_page()
-        opened.set_default_timeout(STEP_MILLISECONDS)
-        opened.on("pageerror", lambda error: self.errors.append(str(error)))
-        open_blank(opened, self.suite.addresses.hosting)
-        opened.add_script_tag(path=self.script)
-        opened.evaluate(ROOMS)
-        return opened
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
-        assert self.errors == []
-
-
-@pytest.fixture
-def settings(suite: LocalSuite, realm: Seeds) -> dict[str, Any]:
-    """A page's settings in the test's own realm."""
-    return config(suite) | {"key": realm.key}
-
-
-def enter(page: Page, settings: dict[str, Any], who: str, room: str, **options: Any) -> str:
+def enter(page: Page, settings: Settings, who: str, room: str, **options: Any) -> str:
     """Let somebody come in; its peer id."""
     call = "([c, w, r, o]) => enter(c, w, r, o)"
     peer: str = page.evaluate(call, [settings, who, room, options])
@@ -122,7 +88,7 @@ def name() -> str:
     return f"room-{secrets.token_hex(4)}"
 
 
-def test_why_somebody_left(page: Page, settings: dict[str, Any], name: str) -> None:
+def test_why_somebody_left(page: Page, settings: Settings, name: str) -> None:
     enter(page, settings, "ann", name)
     page.evaluate(
         """() => {
@@ -140,12 +106,14 @@ def test_why_somebody_left(page: Page, settings: dict[str, Any], name: str) -> N
 
 
 def test_ten_at_once(
-    browser: Browser, script: Path, suite: LocalSuite, settings: dict[str, Any], name: str
+    browser: Browser, script: Path, suite: LocalSuite, settings: Settings, name: str
 ) -> None:
     # Each in a context of its own: a browser opens six connections to one host, and each
     # listening client keeps one.
     with ExitStack() as stack:
-        pages = [stack.enter_context(_page(browser, script, suite)) for _ in range(10)]
+        pages = [stack.enter_context(blank(browser, script, suite)) for _ in range(10)]
+        for page in pages:
+            page.evaluate(ROOMS)
         began = time.monotonic()
         for number, page in enumerate(pages):
             # All begin before any has ended.
@@ -172,7 +140,7 @@ def test_ten_at_once(
 
 
 def test_a_page_and_python(
-    page: Page, settings: dict[str, Any], name: str, firertc: Run, realm: Seeds
+    page: Page, settings: Settings, name: str, firertc: Run, realm: Seeds
 ) -> None:
     python = firertc("room", "join", name, "--json", "--chat", "--key", realm.key)
     python.wait_for("entered")
@@ -185,7 +153,7 @@ def test_a_page_and_python(
 
 
 def test_nothing_is_left(
-    page: Page, settings: dict[str, Any], name: str, realm: Seeds, admin_sync: Owner
+    page: Page, settings: Settings, name: str, realm: Seeds, admin_sync: Owner
 ) -> None:
     for who in ("one", "two"):
         enter(page, settings, who, name, connect="all")

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from firertc.suite import LocalSuite
 
+from .blank import config
 from .conftest import Run
-from .screen import open_blank
 
 CALLED = """
 async ([config, code]) => {
@@ -32,7 +27,6 @@ REFUSED = """
 async ([config, code]) => {
   const abort = new AbortController();
   const client = new firertc.Client(config);
-  const codeOf = (promise) => promise.then(() => "settled", (error) => error.code);
   const outcomes = [];
   for (const wrong of [code, "x"]) outcomes.push(await codeOf(client.comeWithCode(wrong)));
   const call = await client.waitAtCode({ waitSeconds: 5 });
@@ -49,29 +43,6 @@ async ([config, code]) => {
   return outcomes;
 }
 """
-
-
-@pytest.fixture
-def page(browser: Browser, script: Path, suite: LocalSuite) -> Iterator[Page]:
-    """A page with nothing but the script."""
-    context = browser.new_context()
-    opened = context.new_page()
-    open_blank(opened, suite.addresses.hosting)
-    opened.add_script_tag(path=script)
-    yield opened
-    context.close()
-
-
-def config(suite: LocalSuite) -> dict[str, Any]:
-    """The settings, as a web developer writes them."""
-    addresses = suite.addresses
-    return {
-        "project": addresses.project,
-        "key": addresses.key,
-        "functionsUrl": addresses.functions,
-        "firestoreEmulator": addresses.firestore,
-        "authEmulator": addresses.auth,
-    }
 
 
 def test_a_call_from_a_script_tag(page: Page, suite: LocalSuite, firertc: Run) -> None:

@@ -13,10 +13,9 @@ from playwright.sync_api import Browser, Page, Route
 
 from firertc.suite import LocalSuite
 
+from .blank import STEP_MILLISECONDS, WORDS, config, open_blank
 from .conftest import BUILD_SECONDS, ROOT
-from .linking import LINKING, STEP_MILLISECONDS
-from .screen import open_blank
-from .test_sdk import config
+from .sides import SIDES
 
 # As a program's production build does: modules that are loaded when they are needed.
 BUILD = """
@@ -80,7 +79,8 @@ class Parted:
         open_blank(self.page, hosting)
         self.page.route("**/modules/*.js", self._serve)
         self.page.evaluate("import('/modules/main.js')")
-        self.page.evaluate(LINKING)
+        self.page.evaluate(WORDS)
+        self.page.evaluate(SIDES)
 
     def hold(self) -> None:
         """Let the late parts wait from now on."""

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from firertc.suite import LocalSuite, Seeds
+from .blank import Settings
+from .sides import SIDES
 
-from .linking import linking_page
-from .test_sdk import config
-
-PICTURES = """
-window.picture = (colour) => {
-  const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 120 });
-  const drawing = canvas.getContext("2d");
-  let turn = 0;
-  setInterval(() => {
-    drawing.fillStyle = colour;
-    drawing.fillRect(0, 0, 160, 120);
-    drawing.fillStyle = "grey";
-    drawing.fillRect(turn++ % 8, 0, 8, 8);
-  }, 40);
-  return canvas.captureStream(25).getVideoTracks()[0];
-};
+COLOURS = """
 // The colour in the middle of a track's picture: its strongest part.
 window.colourOf = async (track) => {
   const video = Object.assign(document.createElement("video"), { muted: true });
@@ -48,14 +32,13 @@ null;
 
 
 @pytest.fixture
-def page(browser: Browser, script: Path, suite: LocalSuite, realm: Seeds) -> Iterator[Page]:
+def page(page: Page, settings: Settings) -> Iterator[Page]:
     """A page with both sides of a link that sends nothing yet."""
-    with linking_page(browser, script, suite) as opened:
-        opened.evaluate(PICTURES)
-        settings: dict[str, Any] = config(suite) | {"key": realm.key}
-        opened.evaluate("(config) => two(config, () => ({}))", settings)
-        yield opened
-        opened.evaluate("closeAll()")
+    page.evaluate(SIDES)
+    page.evaluate(COLOURS)
+    page.evaluate("(config) => two(config, () => ({}))", settings)
+    yield page
+    page.evaluate("closeAll()")
 
 
 @pytest.mark.parametrize(("sender", "receiver"), [("ann", "bob"), ("bob", "ann")])
@@ -136,9 +119,7 @@ def test_names_through_renegotiation_and_repair(page: Page, sender: str, receive
     assert refused == "bad-config"
 
 
-def test_ice_servers_of_a_call_last_over_its_repairs(
-    page: Page, suite: LocalSuite, realm: Seeds
-) -> None:
+def test_ice_servers_of_a_call_last_over_its_repairs(page: Page, settings: Settings) -> None:
     used = page.evaluate(
         """async (config) => {
           const own = [{ urls: ["stun:127.0.0.1:9"] }];
@@ -157,7 +138,7 @@ def test_ice_servers_of_a_call_last_over_its_repairs(
           await until(() => sides.carl.log.includes("reconnected"), 40);
           return [...found, theirs()];
         }""",
-        config(suite) | {"key": realm.key},
+        settings,
     )
     assert used[1:] == [["stun:127.0.0.1:9"]] * 2
     assert "stun:127.0.0.1:9" not in used[0]
