@@ -50,6 +50,9 @@ class Media:
     ice_servers: Sequence[Mapping[str, Any]] | None = None
     """``RTCIceServer`` dictionaries for this call and its repairs, in place of the session's; None:
     those of the session."""
+    keep: bool = False
+    """Leave the tracks that were sent running when the call ends, to send them in the next: whoever
+    made them stops them. Else they end with it."""
 
 
 class Call:
@@ -77,6 +80,7 @@ class Call:
         self.code = code
         """The code that was shared; empty in a room."""
         self.document = document
+        self.media = media
         self.state = CallState.NEW
         self.states = [CallState.NEW]
         """Every state so far, in order."""
@@ -87,7 +91,7 @@ class Call:
         """Its session."""
         self._on_state = on_state
         self._repairs = link is not None
-        self._expected: tuple[str, str] | None = None
+        self._expected: tuple[str, str | None] | None = None
         if link is None:
             self.link = Link(
                 Connection(
@@ -100,6 +104,7 @@ class Call:
                 ),
                 side,
             )
+            self.link.keeps_tracks = media.keep
             self.carrier = self.link.carrier
         else:
             self.link = link
@@ -126,13 +131,14 @@ class Call:
             await self.link.opened()
 
     def _know(self, peer: str, session: str) -> None:
-        if self._expected not in (None, (peer, session)):
+        wanted, within = self._expected or (peer, session)
+        if wanted != peer or (within or session) != session:
             raise AnsweredElsewhere("Somebody else answered in the other side's place.")
         self.remote = self.link.remote = peer
         self.remote_session = session
 
-    def expect(self, peer: str, session: str) -> None:
-        """Take an answer of this peer in this session only."""
+    def expect(self, peer: str, session: str | None) -> None:
+        """Take an answer of this peer only, and in this session; None: in any."""
         self._expected = (peer, session)
 
     # The waiting side.

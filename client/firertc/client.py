@@ -14,6 +14,7 @@ from .database import Operations
 from .looking import RoomView
 from .negotiation import CallState
 from .one_off import WAIT_SECONDS, come_with_code, wait_at_code
+from .resuming import BACK_SECONDS, resume_call
 from .room import Room
 from .schema import DEFAULT_ROOM
 from .sealing import Seal
@@ -119,6 +120,42 @@ class Client:
             on_state=on_state,
             on_call=on_call,
             timing=timing,
+        )
+        self._open.append(call)
+        return call
+
+    async def resume(
+        self,
+        lost: Call,
+        media: Media | None = None,
+        *,
+        wait_seconds: float = BACK_SECONDS,
+        on_state: Callable[[CallState], None] | None = None,
+        on_call: Callable[[Call], object] | None = None,
+    ) -> Call:
+        """Go on with a call by code whose other side's page is being loaded anew.
+
+        ::
+
+            end = await call.closed()
+            while end.may_return:
+                call = await client.resume(call)
+                end = await call.closed()
+
+        The page comes back as the same peer, and both meet at their code again; nobody else is let
+        in. It is another call with a link of its own: its events are to be registered for again,
+        and a message that was not confirmed (:meth:`Link.flush`) is lost.
+
+        :param media: default: those of the lost call, if it sent nothing or ``keep`` is set in it.
+        :param on_state: told of every state of each attempt.
+        :param on_call: given the call of each attempt before it connects, to hear of its tracks.
+        :returns: a connected call; close it in the end.
+        :raises ConfigError: if the call has no code, or its tracks ended with it.
+        :raises NoAnswer: if the other side does not come back in time.
+        :raises PathUnreachable: if it does, and no connection opens.
+        """
+        call = await resume_call(
+            lost, media, wait_seconds=wait_seconds, on_state=on_state, on_call=on_call
         )
         self._open.append(call)
         return call

@@ -75,6 +75,8 @@ class Link(LinkMedia):
         """Repairs the link when its path breaks; None: then it ends."""
         self.repair_seconds = REPAIR_SECONDS
         """How long a repair may take before the link ends."""
+        self.keeps_tracks = False
+        """Whether the tracks that were sent go on when it has ended."""
         self.carrier = Carrier(connection, self)
         """The connection in use."""
         self._previous: Carrier | None = None
@@ -168,7 +170,8 @@ class Link(LinkMedia):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._messages.requests.close()
-        self.connection.stop_tracks()
+        if not self.keeps_tracks:
+            self.connection.stop_tracks()
         if self._ended.result().reason == PROTOCOL_ERROR:
             await asyncio.sleep(LAST_WORD_SECONDS)
         carriers = {self.carrier, *self._coming, self._previous or self.carrier}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 from google.cloud.firestore import Client
 from playwright.sync_api import Route, expect
 
+from firertc.resuming import BACK_SECONDS
 from firertc.suite import Seeds
 
+from .command import Command
 from .conftest import OpenPage, Run
 from .screen import READING, STEP_MILLISECONDS, CallPage
+from .test_call import check_picture_and_sound, check_recording, talk
 from .test_pages import wait_until_clean
 
 Pair = tuple[CallPage, CallPage]
@@ -115,12 +121,85 @@ def test_nobody_is_there_any_more(pair: Pair) -> None:
     coming.wait_for_view("start")
 
 
-def test_python_does_not_wait(open_page: OpenPage, realm: Seeds, firertc: Run) -> None:
-    page = open_page(query=f"?key={realm.key}")
-    code = page.start_call()
-    python = firertc("call", "--key", realm.key, "--stay", code=code)
+@pytest.fixture(params=["it answered", "it was called"])
+def with_python(
+    request: pytest.FixtureRequest, open_page: OpenPage, realm: Seeds, firertc: Run, tmp_path: Path
+) -> tuple[CallPage, Command]:
+    """A page in a call with a Python process that sends the test picture, chats and records."""
+    query = f"?key={realm.key}"
+    record = str(tmp_path / "page.mp4")
+    options = ("--key", realm.key, "--play", "test", "--chat", "--stay", "--record", record)
+    if request.param == "it answered":
+        python = firertc("answer", *options)
+        page = open_page("#" + python.wait_for("code")["code"], query=query)
+        page.join()
+    else:
+        page = open_page(query=query)
+        python = firertc("call", *options, code=page.start_call())
     page.wait_for_view("call")
+    return page, python
+
+
+def test_python_waits_for_the_page(
+    with_python: tuple[CallPage, Command], admin_sync: Client, realm: Seeds, tmp_path: Path
+) -> None:
+    page, python = with_python
+    peer = python.wait_for("connected")["remote"]
+    began = time.monotonic()
+    check_picture_and_sound(page)
+    talk(page, python)
+    before = page.frame_numbers()[-1]
     page.page.reload()
-    assert python.wait_for("ended")["reason"] == "away"
-    page.button("Cancel").click()
-    page.wait_for_view("start")
+    page.page.evaluate(READING)
+    assert python.wait_for("away")["seconds"] == BACK_SECONDS
+    # What is written meanwhile arrives.
+    python.say("are you there?")
+    assert python.wait_for("connected")["remote"] == peer
+    page.wait_for_view("call")
+    page.expect_message("are you there?")
+    check_picture_and_sound(page)
+    # The playback went on.
+    assert page.frame_numbers()[-1] > before
+    talk(page, python)
+    wait_until_clean(admin_sync, realm.realm)
+    # And once more.
+    page.page.reload()
+    page.page.evaluate(READING)
+    assert python.wait_for("connected")["remote"] == peer
+    check_picture_and_sound(page)
+    lasted = time.monotonic() - began
+    page.button("Hang up").click()
+    assert python.wait_for("ended") == {"event": "ended", "reason": "hangup", "by_remote": True}
+    recorded = python.wait_for("recorded")
+    assert python.exit_code() == 0
+    wait_until_clean(admin_sync, realm.realm)
+    # One file, with the time in which nobody was there.
+    assert recorded["seconds"] == pytest.approx(lasted, abs=3)
+    check_recording(tmp_path / "page.mp4")
+
+
+def test_the_page_does_not_come_back(
+    with_python: tuple[CallPage, Command], admin_sync: Client, realm: Seeds
+) -> None:
+    page, python = with_python
+    python.wait_for("connected")
+    page.close()
+    began = time.monotonic()
+    python.wait_for("away")
+    ended = python.wait_for("ended")
+    assert ended == {"event": "ended", "reason": "away", "by_remote": True}
+    assert BACK_SECONDS - 2 < time.monotonic() - began < BACK_SECONDS + 5
+    assert python.exit_code() == 0
+    wait_until_clean(admin_sync, realm.realm)
+
+
+def test_python_is_stopped_while_it_waits(
+    with_python: tuple[CallPage, Command], admin_sync: Client, realm: Seeds
+) -> None:
+    page, python = with_python
+    python.wait_for("connected")
+    page.close()
+    python.wait_for("away")
+    python.interrupt()
+    assert python.exit_code() == 130
+    wait_until_clean(admin_sync, realm.realm)

@@ -111,7 +111,8 @@ def call(
     connected. With the CODE that the other side printed, that side is called. With --room, PEER is
     the name of somebody in that room, who is rung.
 
-    A call with something that ends to send (a file, piped lines) hangs up when it is sent.
+    A call with something that ends to send (a file, piped lines) hangs up when it is sent. If the
+    other side's page is loaded again in a call by code, it is waited for, and the call goes on.
     """
     if schema is not None:
         _meet_tutorial(config, plan, schema, target, timeout, room or name)

@@ -18,9 +18,10 @@ import click
 from ..call import Call, Media
 from ..client import Client
 from ..config import Config
-from ..errors import FireRTCError, MediaError, PeerGone, ProtocolError
-from ..link import LinkEnd
+from ..errors import FireRTCError, MediaError, NoAnswer, PeerGone, ProtocolError
+from ..link import Link, LinkEnd, LinkState
 from ..negotiation import CallState
+from ..resuming import BACK_SECONDS
 from ..timing import Timing
 from .running import say
 from .tables import printable
@@ -73,6 +74,11 @@ class Conversation:
         self._recorder: Recorder | None = None
         self._drains: list[asyncio.Task[None]] = []
         self._waiting: Call | None = None
+        self._call: Call | None = None
+        """The call that stands."""
+        self._stands = asyncio.Event()
+        self._away = False
+        """Whether the other side's page is being loaded again."""
         self._broke_at = 0.0
 
     async def run(self, connect: Connect) -> None:
@@ -87,7 +93,7 @@ class Conversation:
             client = Client(self.config, server_token=self.plan.server_token)
             client.on_outage = self._outage
             call = await connect(self, client, media)
-            await self._talk(call)
+            await self._talk(client, call)
         except BaseException as caught:
             error = caught
             raise
@@ -96,9 +102,7 @@ class Conversation:
 
     def watch(self, call: Call) -> Call:
         """Take the call's tracks as they come, from before it connects."""
-        call.link.on("track", self._take_track)
-        for track in call.link.tracks:
-            self._take_track(track)
+        self._take_tracks(call)
         self._waiting = call
         return call
 
@@ -131,6 +135,8 @@ class Conversation:
 
     def state(self, state: CallState) -> None:
         """Show where the call stands."""
+        if self._away:
+            return
         text = f"{state.value}…" if state is CallState.CONNECTING else None
         self.event("state", text, state=state.value)
 
@@ -161,7 +167,13 @@ class Conversation:
         kinds = {"audio"} if plan.audio else set()
         if plan.video:
             kinds.add("video")
-        return Media(sending, frozenset(kinds))
+        # The source is closed in the end: a page that is loaded again gets the same tracks.
+        return Media(sending, frozenset(kinds), keep=True)
+
+    def _take_tracks(self, call: Call) -> None:
+        call.link.on("track", self._take_track)
+        for track in call.link.tracks:
+            self._take_track(track)
 
     def _take_track(self, track: MediaStreamTrack) -> None:
         if self._recorder is not None:
@@ -171,11 +183,28 @@ class Conversation:
 
             self._drains.append(asyncio.create_task(drain(track)))
 
-    async def _talk(self, call: Call) -> None:
+    async def _talk(self, client: Client, call: Call) -> None:
         if self._waiting is not call:
             self.watch(call)
         if self._recorder is not None:
             await self._recorder.start()
+        finite: list[asyncio.Task[Any]] = []
+        try:
+            standing: Call | None = call
+            while standing is not None:
+                await self._begin(standing)
+                if standing is call:
+                    finite = self._send_finite()
+                end = await self._until_ended(standing, finite)
+                standing = await self._return(client, standing, end)
+            self._show_end(end)
+        finally:
+            for task in finite:
+                task.cancel()
+            await asyncio.gather(*finite, return_exceptions=True)
+
+    async def _begin(self, call: Call) -> None:
+        """Show that a call stands, and what happens in it."""
         await self._show_path(call)
         call.link.on(
             "pulse", lambda pulse: self.event("pulse", self._pulse_text(pulse), pulse=pulse)
@@ -183,21 +212,49 @@ class Conversation:
         call.link.on("message", self._show_message)
         call.link.on("reconnecting", self._show_break)
         call.link.on("reconnected", self._show_return)
+        call.link.on("closed", lambda end: self._stands.clear())
+        self._call = call
+        if call.link.state is not LinkState.CLOSED:
+            self._stands.set()
+
+    def _send_finite(self) -> list[asyncio.Task[Any]]:
+        """Begin to send what has an end; it goes on in the next call if the other side returns."""
         finite: list[asyncio.Task[Any]] = []
         if self.plan.chat:
-            finite.append(asyncio.create_task(self._sendlines(call)))
+            finite.append(asyncio.create_task(self._sendlines()))
         if self._source is not None and self._is_finite():
             finite.append(asyncio.create_task(self._played()))
+        return finite
+
+    async def _until_ended(self, call: Call, finite: list[asyncio.Task[Any]]) -> LinkEnd:
+        """Carry a call to its end."""
         closed = asyncio.create_task(call.closed())
         try:
             await self._until_over(finite, closed)
             if not closed.done():
                 await call.close()
-            self._show_end(await closed)
+            return await closed
         finally:
-            for task in (*finite, closed):
-                task.cancel()
-            await asyncio.gather(*finite, closed, return_exceptions=True)
+            closed.cancel()
+            await asyncio.gather(closed, return_exceptions=True)
+
+    async def _return(self, client: Client, lost: Call, end: LinkEnd) -> Call | None:
+        """Wait for the other side if its page may be being loaded again; None: the call is over."""
+        if not lost.code or not end.may_return:
+            return None
+        self.event(
+            "away",
+            "the other side's page is closed, or being loaded again: waiting "
+            f"{BACK_SECONDS:.0f} s…",
+            seconds=BACK_SECONDS,
+        )
+        self._away = True
+        try:
+            return await client.resume(lost, on_call=self._take_tracks, on_state=self.state)
+        except NoAnswer:
+            return None
+        finally:
+            self._away = False
 
     async def _until_over(
         self, finite: list[asyncio.Task[Any]], closed: asyncio.Task[LinkEnd]
@@ -227,10 +284,24 @@ class Conversation:
         # What was sent last is still on its way through the other side's jitter buffer.
         await asyncio.sleep(0.5)
 
-    async def _sendlines(self, call: Call) -> None:
+    async def _sendlines(self) -> None:
         async for line in lines(sys.stdin):
-            call.link.send(line)
-        await call.link.flush()
+            (await self._link()).send(line)
+        while True:
+            link = await self._link()
+            try:
+                await link.flush()
+                return
+            except PeerGone:
+                if link.state is not LinkState.CLOSED or not (await link.closed()).may_return:
+                    raise
+
+    async def _link(self) -> Link:
+        """The link of the call that stands, or of the next if the other side returns."""
+        while True:
+            await self._stands.wait()
+            if self._call is not None and self._stands.is_set():
+                return self._call.link
 
     def _show_message(self, body: Any) -> None:
         if self.plan.as_json:
@@ -273,6 +344,8 @@ class Conversation:
     def _show_end(self, end: LinkEnd) -> None:
         who = "the other side" if end.by_remote else "we"
         text = f"ended: {who} hung up" if end.reason == "hangup" else f"ended: {end.reason}"
+        if end.may_return:
+            text = "ended: the other side closed its page"
         self.event("ended", text, reason=end.reason, by_remote=end.by_remote)
         if end.reason in ("gone", "failed"):
             raise PeerGone("The other side vanished: its connection broke and did not come back.")
