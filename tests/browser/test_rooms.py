@@ -19,6 +19,8 @@ from firertc.suite import LocalSuite, Seeds
 from .blank import Settings, blank
 from .conftest import Run
 
+SECRET = "tür 7: offen"
+
 MESHED = "() => Object.values(rooms)[0]?.room.links.size === 9"
 HEARD_NINE = """() =>
   Object.values(rooms)[0].log.filter(([event]) => event === "message").length === 9"""
@@ -36,6 +38,7 @@ window.enter = async (config, who, name, options = {}) => {
     data: { name: who },
     media: () => ({ receiving: [] }),
     onRoom: (made) => {
+      window.whenMade?.(made);
       for (const event of ["joined", "left", "updated"]) {
         made.on(event, (peer) => log.push([event, peer.data?.name ?? null]));
       }
@@ -50,6 +53,21 @@ window.enter = async (config, who, name, options = {}) => {
   });
   rooms[who] = { client, room, log };
   return room.session.peer;
+};
+// The next key of a seal is made only after the room has been told who is there.
+window.holdSeal = () => {
+  const { importKey } = SubtleCrypto.prototype;
+  let toldAll;
+  const told = new Promise((resolve) => { toldAll = resolve; });
+  SubtleCrypto.prototype.importKey = async function (format, key, algorithm, ...rest) {
+    if (algorithm === "AES-GCM") await told;
+    return await importKey.call(this, format, key, algorithm, ...rest);
+  };
+  // The same query, listened to before the room does: told together, this one first.
+  window.whenMade = ({ session, peersPath }) => {
+    const seen = ({ changed }) => { if (changed.size > 0) setTimeout(toldAll, 0); };
+    session.database.watch({ collection: peersPath }, seen, console.error);
+  };
 };
 null;
 """
@@ -164,3 +182,46 @@ def test_nothing_is_left(
     while left := remains(admin_sync, realm.realm):
         assert time.monotonic() < give_up, left
         time.sleep(0.1)
+
+
+def test_the_others_are_seen_sooner_than_the_passphrase_is_stretched(
+    page: Page, settings: Settings, name: str
+) -> None:
+    enter(page, settings, "ann", name, connect="all", passphrase=SECRET)
+    page.evaluate("holdSeal()")
+    enter(page, settings, "bob", name, connect="all", passphrase=SECRET)
+    wait_log(page, "bob", ["joined", "ann"])
+    page.wait_for_function("() => rooms.bob.room.links.size === 1")
+    page.evaluate("rooms.bob.room.send('hello')")
+    wait_log(page, "ann", ["message", "hello"])
+
+
+def test_who_is_refused_is_not_told_who_is_there(page: Page, settings: Settings, name: str) -> None:
+    enter(page, settings, "ann", name, connect="all", passphrase=SECRET)
+    page.evaluate("holdSeal()")
+    told = page.evaluate(
+        """async ([config, name]) => {
+          const told = [];
+          const listen = window.whenMade;
+          window.whenMade = (made) => {
+            made.on("joined", (peer) => told.push(peer.id));
+            listen(made);
+          };
+          const going = enter(config, "eve", name, { passphrase: "another" });
+          return [await codeOf(going), ...told];
+        }""",
+        [settings, name],
+    )
+    assert told == ["wrong-passphrase"]
+
+
+def test_looking_into_a_sealed_room(page: Page, settings: Settings, name: str) -> None:
+    ann = enter(page, settings, "ann", name, passphrase=SECRET)
+    look = """async ([config, name, passphrase]) => {
+      const client = new firertc.Client(config);
+      const { sealed, peers } = await client.look(name, passphrase ?? undefined);
+      await client.close();
+      return [sealed, peers.map(({ id, data }) => [id, data])];
+    }"""
+    assert page.evaluate(look, [settings, name, None]) == [True, [[ann, None]]]
+    assert page.evaluate(look, [settings, name, SECRET]) == [True, [[ann, {"name": "ann"}]]]

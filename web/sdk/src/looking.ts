@@ -49,15 +49,21 @@ export async function look(
     passphrase ? stretchRoom(passphrase, config.project, realm, id) : null,
   ]);
   if (fields && seal) checkRoomSeal(seal, fields["sealed"]);
-  const peers = cards && (await readCards(cards, session, seal));
+  const sealed = fields?.["sealed"] != null;
+  const peers = cards && (await readCards(sealed && !seal ? silent(cards) : cards, session, seal));
   return {
     exists: fields !== null,
     connect: fields?.["connect"] === "all" ? "all" : "none",
     capacity: Number(fields?.["capacity"] ?? session.capacity ?? CAPACITY),
     locked: fields?.["locked"] === true,
-    sealed: fields?.["sealed"] != null,
+    sealed,
     peers: peers && [...peers.values()],
   };
+}
+
+/** These cards without what is sealed in them and can't be opened. */
+function silent(cards: ReadonlyMap<string, Fields>): Map<string, Fields> {
+  return new Map([...cards].map(([path, fields]) => [path, { ...fields, data: "" }]));
 }
 
 /** The peers that documents tell of, by their ids. */

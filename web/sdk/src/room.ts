@@ -96,7 +96,8 @@ export class Room extends Stay {
     sealing.catch(() => undefined);
     const found = session.found();
     if ((found?.room?.["connect"] ?? this.connect) === "all") this.mesh = new Mesh(this, media);
-    const first = this.#watch();
+    const admitted = deferred<undefined>();
+    const first = this.#watch(admitted.promise);
     const late = (): Error =>
       new DatabaseUnreachable("The room does not answer. Check the network.");
     const offered = found ? Promise.resolve(this.#parse(found.offers)) : this.#standingOffers();
@@ -111,6 +112,7 @@ export class Room extends Stay {
       options.signal,
     );
     if (fields) this.read(fields, this.seal);
+    admitted.resolve(undefined);
     // Listening takes longer to begin than reading: who is in need not be known to come in.
     if (this.mesh) await this.mesh.answered();
     const known = await Promise.race([first, Promise.resolve(null)]);
@@ -131,13 +133,18 @@ export class Room extends Stay {
     this.settle();
   }
 
-  /** Watch peers and calls; the first peers, or why they can't be seen. */
-  async #watch(): Promise<Snapshot | FireRTCError> {
+  /**
+   * Watch peers and calls; the first peers, or why they can't be seen.
+   *
+   * @param admitted when there is what opens them: what comes sooner waits, for it comes only once.
+   */
+  async #watch(admitted: Promise<void>): Promise<Snapshot | FireRTCError> {
     const { database, peer } = this.session;
     const first = deferred<Snapshot | FireRTCError>();
-    this.seeing = first.promise.then(async (peers) => {
+    this.seeing = Promise.all([first.promise, admitted]).then(async ([peers]) => {
       if (!(peers instanceof FireRTCError)) await this.seePeers(peers);
     });
+    let seeingCalls = admitted;
     this.ends.push(
       database.watch(
         { collection: this.peersPath },
@@ -153,7 +160,11 @@ export class Room extends Stay {
       database.watch(
         { collection: this.callsPath, field: "to", value: peer },
         (snapshot) => {
-          this.seeCalls(snapshot);
+          seeingCalls = seeingCalls
+            .then(() => {
+              this.seeCalls(snapshot);
+            })
+            .catch(reportError);
         },
         (error) => {
           this.blind(error);
