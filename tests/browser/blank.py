@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from firertc.suite import LocalSuite
 
-STEP_MILLISECONDS = 30_000
+from .screen import STEP_MILLISECONDS
 
 Settings = dict[str, Any]
 """What a page gives to `firertc.Client`."""

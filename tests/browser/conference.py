@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from .console import complaint
-from .screen import READING, STEP_MILLISECONDS
+from .screen import READING, STEP_MILLISECONDS, wait_for_view
 
 
 @dataclass
@@ -50,8 +50,7 @@ class ConferencePage:
 
     def wait_for_view(self, view: str) -> None:
         """Wait for ``start``, ``connecting``, ``room`` or ``ended``."""
-        main = self.page.locator("main")
-        expect(main).to_have_attribute("data-view", view, timeout=STEP_MILLISECONDS)
+        wait_for_view(self.page, view)
 
     def button(self, name: str) -> Locator:
         """A button by its name."""

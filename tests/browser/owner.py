@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 from firertc.suite import LocalSuite
 
 from .console import complaint
+from .screen import STEP_MILLISECONDS, wait_for_view
 
-STEP_MILLISECONDS = 30_000
 COMMAND_SECONDS = 60
 
 
@@ -120,8 +120,7 @@ class ConsolePage:
 
     def wait_for_view(self, view: str) -> None:
         """Wait for ``sign-in``, ``no-rights`` or ``console``."""
-        main = self.page.locator("main")
-        expect(main).to_have_attribute("data-view", view, timeout=STEP_MILLISECONDS)
+        wait_for_view(self.page, view)
 
     def sign_in(self, owner: Owner) -> None:
         """Sign in."""

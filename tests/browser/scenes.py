@@ -20,8 +20,8 @@ from firertc.suite import LocalSuite, Seeds, add_key
 
 from .command import Command
 from .console import complaint
-from .owner import STEP_MILLISECONDS, ConsolePage, Owner, grant, new_owner, write_room
-from .screen import CallPage
+from .owner import ConsolePage, Owner, grant, new_owner, write_room
+from .screen import STEP_MILLISECONDS, CallPage, wait_for_view
 
 WIDTH, HEIGHT = 1000, 900
 SHOWN_REALM: Final = "shop"
@@ -220,8 +220,7 @@ def call_rejected(scene: Scene) -> Page:
 def _join(page: Page, name: str) -> Page:
     page.get_by_label("Your name").fill(name)
     page.get_by_role("button", name="Join", exact=True).click()
-    view = page.locator("main")
-    expect(view).to_have_attribute("data-view", "room", timeout=STEP_MILLISECONDS)
+    wait_for_view(page, "room")
     return page
 
 
@@ -305,8 +304,7 @@ def _offered(scene: Scene) -> tuple[Page, Page]:
     sender = _files(scene)
     receiver = _files(scene, f"#{_offer(sender)}")
     receiver.get_by_role("button", name="Receive").click()
-    view = receiver.locator("main")
-    expect(view).to_have_attribute("data-view", "question", timeout=STEP_MILLISECONDS)
+    wait_for_view(receiver, "question")
     return sender, receiver
 
 
@@ -340,8 +338,7 @@ def files_received(scene: Scene) -> Page:
     """All is there."""
     _, page = _offered(scene)
     page.get_by_role("button", name="Accept").click()
-    view = page.locator("main")
-    expect(view).to_have_attribute("data-view", "ended", timeout=STEP_MILLISECONDS)
+    wait_for_view(page, "ended")
     return page
 
 

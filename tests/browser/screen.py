@@ -13,8 +13,14 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 from .console import complaint
 
 READING = (Path(__file__).parent / "reading.js").read_text("utf-8")
-STEP_MILLISECONDS = 20_000
+STEP_MILLISECONDS = 30_000
 FRAME_SECONDS = 15.0
+
+
+def wait_for_view(page: Page, view: str) -> None:
+    """Wait until a page shows one of its views."""
+    main = page.locator("main")
+    expect(main).to_have_attribute("data-view", view, timeout=STEP_MILLISECONDS)
 
 
 @dataclass
@@ -73,9 +79,7 @@ class CallPage:
 
     def wait_for_view(self, view: str) -> None:
         """Wait for ``start``, ``waiting``, ``connecting``, ``call`` or ``ended``."""
-        expect(self.page.locator("main")).to_have_attribute(
-            "data-view", view, timeout=STEP_MILLISECONDS
-        )
+        wait_for_view(self.page, view)
 
     def expect_message(self, text: str) -> None:
         """Wait for a message of the other side."""

@@ -13,7 +13,7 @@ from firertc.suite import LocalSuite, Seeds
 
 from .conftest import Run
 from .console import complaint
-from .screen import STEP_MILLISECONDS
+from .screen import STEP_MILLISECONDS, wait_for_view
 
 GONE_MILLISECONDS = 6_000
 SCRIPT = "<script>document.title = 'broken'</script>"
@@ -58,7 +58,7 @@ def enter(page: Page, name: str) -> None:
     """Go in."""
     page.get_by_label("Your name").fill(name)
     page.get_by_role("button", name="Join", exact=True).click()
-    expect(page.locator("main")).to_have_attribute("data-view", "room", timeout=STEP_MILLISECONDS)
+    wait_for_view(page, "room")
 
 
 def say(page: Page, text: str, to: str = "Everybody") -> None:

@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Locator, Route, expect
 from firertc.suite import LocalSuite, Seeds
 
 from .conftest import Run
-from .owner import STEP_MILLISECONDS, ConsolePage, Owner, grant, new_owner, write_room
+from .owner import ConsolePage, Owner, grant, new_owner, write_room
+from .screen import STEP_MILLISECONDS
 
 SCRIPT = "<img src=x onerror=\"document.title='taken over'\"><script>alert(1)</script>"
 

@@ -14,7 +14,7 @@ from firertc.suite import LocalSuite
 
 from .blank import blank, config
 from .conftest import Run
-from .screen import STEP_MILLISECONDS
+from .screen import STEP_MILLISECONDS, wait_for_view
 from .sides import SIDES
 
 EVIL_NAME = "<img src=x onerror=alert(1)>.bin"
@@ -76,16 +76,11 @@ def files_page(pages: Path, suite: LocalSuite, browser: Browser) -> Iterator[Ope
     assert complaints == []
 
 
-def at(page: Page, view: str) -> None:
-    """Wait until the page shows it."""
-    expect(page.locator("main")).to_have_attribute("data-view", view, timeout=STEP_MILLISECONDS)
-
-
 def offer(page: Page, *paths: Path) -> str:
     """Choose files or a folder to send; the code."""
     folder = paths[0].is_dir()
     page.locator("#folder" if folder else "#files").set_input_files(list(paths))
-    at(page, "waiting")
+    wait_for_view(page, "waiting")
     code = page.locator("#shown-code").text_content()
     assert code is not None
     return code
@@ -104,23 +99,23 @@ def test_page_to_page(files_page: OpenFiles, tmp_path: Path) -> None:
     assert sender.locator("#link").get_attribute("href") == f"{sender.url}#{code}"
     receiver.goto(f"{receiver.url}#{code}")
     receiver.get_by_role("button", name="Receive").click()
-    at(receiver, "question")
+    wait_for_view(receiver, "question")
     expect(receiver.locator("#offered li")).to_have_text([f"{EVIL_NAME} 3.0 MB"])
     assert receiver.locator("main img").count() == 0
     with receiver.expect_download() as downloading:
         receiver.get_by_role("button", name="Accept").click()
     assert sha256(downloading.value.path()) == hashed
-    at(receiver, "ended")
-    at(sender, "ended")
+    wait_for_view(receiver, "ended")
+    wait_for_view(sender, "ended")
     expect(sender.locator("#moving-files .whole")).to_have_count(1)
     # The same to somebody else, who declines.
     sender.get_by_role("button", name="Send to somebody else").click()
-    at(sender, "waiting")
+    wait_for_view(sender, "waiting")
     again = sender.locator("#shown-code").text_content() or ""
     assert again != code
     other = files_page(f"#{again}")
     other.get_by_role("button", name="Receive").click()
-    at(other, "question")
+    wait_for_view(other, "question")
     other.get_by_role("button", name="Decline").click()
     expect(sender.locator("#problem-text")).to_contain_text("declined")
     expect(other.locator("#problem-text")).to_contain_text("You declined")
@@ -137,7 +132,7 @@ def test_a_folder_to_a_terminal(files_page: OpenFiles, firertc: Run, tmp_path: P
     python = firertc("receive", "--yes", "--into", str(into), code=code)
     assert python.wait_for("received")["files"] == 3
     assert python.exit_code() == 0
-    at(page, "ended")
+    wait_for_view(page, "ended")
     assert {name: sha256(into / "photos" / name) for name in sizes} == hashes
 
 
@@ -148,10 +143,10 @@ def test_from_a_terminal(files_page: OpenFiles, firertc: Run, tmp_path: Path) ->
     assert "/files#" in url
     page = files_page("#" + url.partition("#")[2])
     page.get_by_role("button", name="Receive").click()
-    at(page, "question")
+    wait_for_view(page, "question")
     expect(page.locator("#offered-sum")).to_have_text("2 files, 700 kB")
     page.get_by_role("button", name="Accept").click()
-    at(page, "ended")
+    wait_for_view(page, "ended")
     python.wait_for("received")
     assert python.exit_code() == 0
     for name, hashed in hashes.items():
@@ -166,7 +161,7 @@ def test_declined_to_a_terminal(files_page: OpenFiles, firertc: Run, tmp_path: P
     python = firertc("send", str(tmp_path / "a"))
     page = files_page("")
     come(page, python.wait_for("code")["code"])
-    at(page, "question")
+    wait_for_view(page, "question")
     page.get_by_role("button", name="Decline").click()
     assert python.exit_code() == 4
 
@@ -183,7 +178,7 @@ def test_a_reload_goes_on(files_page: OpenFiles, firertc: Run, tmp_path: Path, s
         code = firertc("send", str(tmp_path / "large.bin")).wait_for("code")["code"]
     receiver.goto(f"{receiver.url}#{code}")
     receiver.get_by_role("button", name="Receive").click()
-    at(receiver, "question")
+    wait_for_view(receiver, "question")
     # Reload as soon as half is there; afterwards note where it goes on.
     receiver.add_init_script(WATCH)
     receiver.evaluate(WATCH)
@@ -194,10 +189,10 @@ def test_a_reload_goes_on(files_page: OpenFiles, firertc: Run, tmp_path: Path, s
     ):
         receiver.get_by_role("button", name="Accept").click()
     assert sha256(downloading.value.path()) == hashed
-    at(receiver, "ended")
+    wait_for_view(receiver, "ended")
     assert receiver.evaluate("globalThis.begun") >= PART_BYTES
     if sending:
-        at(sending, "ended")
+        wait_for_view(sending, "ended")
 
 
 def test_a_path_that_leads_out_is_refused(
@@ -223,7 +218,7 @@ def test_a_path_that_leads_out_is_refused(
         )
         come(page, code)
         expect(page.locator("#problem-text")).to_contain_text("leads out of the folder")
-        at(page, "start")
+        wait_for_view(page, "start")
         evil.wait_for_function("answers.length > 0")
         assert evil.evaluate("answers") == [{"t": "cancel", "reason": "failed"}]
 
@@ -246,11 +241,11 @@ def test_hashing_is_beside_the_page(files_page: OpenFiles, tmp_path: Path) -> No
         page.add_init_script(COUNT_HASHED)
         page.reload()
     come(receiver, offer(sender, tmp_path / "large.bin"))
-    at(receiver, "question")
+    wait_for_view(receiver, "question")
     with receiver.expect_download() as downloading:
         receiver.get_by_role("button", name="Accept").click()
     assert sha256(downloading.value.path()) == hashed
     for page in (sender, receiver):
-        at(page, "ended")
+        wait_for_view(page, "ended")
         # All of it, and only once: nothing is left for the page's own thread.
         assert page.evaluate("hashed") == size

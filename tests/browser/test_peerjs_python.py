@@ -22,10 +22,10 @@ from firertc.sample import TONE_HERTZ, read_frame_number
 from firertc.suite import LocalSuite, Seeds
 
 from .aside import Aside
-from .blank import STEP_MILLISECONDS
 from .clips import FRAMES, MICROPHONE_HERTZ, SAMPLE_RATE
 from .examples import examples
 from .peerjs_pair import SCENE, Python, connect, heard
+from .screen import STEP_MILLISECONDS
 from .test_call import BARS, COLOUR_TOLERANCE
 
 TEXT = "Grüße, 世界 😀 "

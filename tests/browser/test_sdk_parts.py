@@ -13,8 +13,9 @@ from playwright.sync_api import Browser, Page, Route
 
 from firertc.suite import LocalSuite
 
-from .blank import STEP_MILLISECONDS, WORDS, config, open_blank
+from .blank import WORDS, config, open_blank
 from .conftest import BUILD_SECONDS, ROOT
+from .screen import STEP_MILLISECONDS
 from .sides import SIDES
 
 # As a program's production build does: modules that are loaded when they are needed.

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-import pytest_asyncio
 from hypothesis import given
 
 from firertc import channel_frames
@@ -29,7 +27,7 @@ from firertc.channel_frames import (
 )
 from firertc.errors import ChannelClosed, ConfigError, PeerGone, ProtocolError
 
-from .pairs import Pair, heard, linked, soon, until
+from .pairs import Pair, heard, soon, until
 
 VECTORS = json.loads(
     Path(__file__).parents[1].joinpath("vectors", "channels.json").read_text(encoding="utf-8")
@@ -167,14 +165,6 @@ def test_over_lines_that_break(messages: list[bytes | str], fates: list[str], fi
 
 
 # ---- between two links -------------------------------------------------------------------------
-
-
-@pytest_asyncio.fixture
-async def pair() -> AsyncIterator[Pair]:
-    links = await linked()
-    yield links
-    for each in links:
-        await each.close()
 
 
 async def opened(pair: Pair, label: str = "talk", **options: Any) -> tuple[Channel, Channel]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiortc import RTCDtlsTransport
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
@@ -19,14 +17,6 @@ from firertc.link import Link, LinkEnd, LinkState
 from firertc.negotiation import pulse
 
 from .pairs import BOTH, WAIT_SECONDS, Pair, heard, linked, soon, until
-
-
-@pytest_asyncio.fixture
-async def pair() -> AsyncIterator[Pair]:
-    links = await linked()
-    yield links
-    for each in links:
-        await each.close()
 
 
 async def test_messages_before_anybody_listens_are_kept(pair: Pair) -> None:

@@ -1,4 +1,4 @@
-"""Tracks of a link: added, removed, replaced, several of a kind, bounded, by either side."""
+"""Tracks of a link: added, removed, replaced, named, several of a kind, bounded, by either side."""
 
 from __future__ import annotations
 
@@ -197,6 +197,52 @@ async def test_what_was_sent_ends_with_the_link(pair: Pair) -> None:
     with pytest.raises(MediaStreamError):
         while True:
             await track.recv()
+
+
+# ---- names -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sender", ["offerer", "answerer"])
+async def test_names_say_which_is_which(pair: Pair, sender: str) -> None:
+    mine, theirs = pair if sender == "offerer" else pair[::-1]
+    tracks, removed = heard(theirs, "track"), heard(theirs, "track_removed")
+    camera, screen = Grey(40), Grey(200)
+    await mine.add_track(camera, "camera")
+    first = await soon(tracks)
+    await mine.add_track(screen, "screen")
+    second = await soon(tracks)
+    assert [theirs.name_of(track) for track in (first, second)] == ["camera", "screen"]
+    await asyncio.gather(shows(first, 40), shows(second, 200))
+
+    # What takes a track's place has its name; what uses its section again has its own.
+    await mine.replace_track(screen, slides := Grey(90))
+    await mine.add_track(Grey(120))
+    assert theirs.name_of(await soon(tracks)) == ""
+    assert theirs.name_of(second) == "screen"
+    await mine.remove_track(slides)
+    assert await soon(removed) is second
+    await mine.add_track(Grey(160), "document")
+    third = await soon(tracks)
+    assert theirs.name_of(third) == "document"
+    await shows(third, 160)
+    with pytest.raises(ConfigError, match="at most 64"):
+        await mine.add_track(Grey(1), "x" * 65)
+
+
+@pytest.mark.parametrize("asking", ["offerer", "answerer"])
+async def test_a_track_is_named_anew(pair: Pair, asking: str) -> None:
+    mine, theirs = pair if asking == "offerer" else pair[::-1]
+    queue = heard(theirs, "track")
+    await mine.add_track(track := Grey(90), "camera")
+    first = await soon(queue)
+    # Called something else, it comes as another track.
+    mine.connection.name(track, "microscope")
+    removed = heard(theirs, "track_removed")
+    await mine.renegotiate()
+    assert await soon(removed) is first
+    second = await soon(queue)
+    assert theirs.name_of(second) == "microscope" and theirs.tracks == [second]
+    await shows(second, 90)
 
 
 # ---- time --------------------------------------------------------------------------------------
