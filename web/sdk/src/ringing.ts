@@ -7,8 +7,8 @@
 
 import { Call, type CallOptions, type Media } from "./call.js";
 import { NoAnswer } from "./errors.js";
-import type { Membership } from "./membership.js";
 import { calleeStep } from "./negotiation.js";
+import type { Peer } from "./roomSchema.js";
 import {
   decodeId,
   directId,
@@ -16,8 +16,23 @@ import {
   RING_SECONDS,
   type CallFields,
 } from "./schema.js";
+import type { Session } from "./session.js";
 import type { CallDocument } from "./signaling.js";
 import { deferred, type Waiting } from "./waiting.js";
+
+/** What a ring needs of the room that it is in. */
+interface RingRoom {
+  readonly session: Session;
+  /** Everybody who is in, by peer id. */
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly callsPath: string;
+  document: (path: string) => CallDocument;
+  nextAttempt: (peer: string) => number;
+  /** A connected call belongs to the room from now on. */
+  hold: (call: Call) => void;
+  /** End a call that waits, with a reason. */
+  dismiss: (call: Call, reason: string) => void;
+}
 
 /** How to let it ring. */
 export interface RingOptions extends CallOptions {
@@ -38,7 +53,7 @@ export class Ring {
 
   /** @internal */
   constructor(
-    private readonly room: Membership,
+    private readonly room: RingRoom,
     private readonly document: CallDocument,
     private readonly call: CallFields,
   ) {
@@ -129,11 +144,7 @@ export class Ring {
  * @throws Rejected (or {@link Busy}) if it says no.
  * @throws PathUnreachable if no connection opens.
  */
-export async function ring(
-  room: Membership,
-  peer: string,
-  options: RingOptions = {},
-): Promise<Call> {
+export async function ring(room: RingRoom, peer: string, options: RingOptions = {}): Promise<Call> {
   const call = await place(room, peer, options);
   try {
     await call.answered(options.timeoutSeconds ?? RING_SECONDS, options.signal);
@@ -146,7 +157,7 @@ export async function ring(
 }
 
 /** Let it ring, without waiting for an answer. */
-async function place(room: Membership, peer: string, options: RingOptions): Promise<Call> {
+async function place(room: RingRoom, peer: string, options: RingOptions): Promise<Call> {
   const target = room.peers.get(peer);
   if (!target) throw new NoAnswer(`'${decodeId(peer)}' is not in the room.`);
   const attempt = room.nextAttempt(peer);
@@ -186,7 +197,7 @@ export interface RingFirstOptions extends Waiting {
  * @throws NoAnswer (or another error) if none of them accepts: why the last one didn't.
  */
 export async function ringFirst(
-  room: Membership,
+  room: RingRoom,
   peers: readonly string[],
   options: RingFirstOptions = {},
 ): Promise<Call> {
