@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,11 +88,25 @@ async def offer_repairs(call: Call, next_attempt: Next) -> None:
 
     Returns, or is cancelled, with nothing left in the database.
     """
+
+    def offer() -> Coroutine[Any, Any, None] | None:
+        attempt = next_attempt()
+        return None if attempt is None else _offer(call, attempt)
+
+    await try_again(call.link, offer)
+
+
+async def try_again(link: Link, offer: Callable[[], Coroutine[Any, Any, None] | None]) -> None:
+    """Make one attempt after the other to bring a broken link another connection.
+
+    :param offer: the next attempt, which ends when the link is open again, or by being cancelled,
+        and leaves nothing; None: there is nobody to make it to any more.
+    """
     clock = asyncio.get_running_loop().time
     began = clock()
     made = 0
     running: asyncio.Task[None] | None = None
-    back = asyncio.create_task(call.link.settled())
+    back = asyncio.create_task(link.settled())
     try:
         await asyncio.wait({back}, timeout=random.uniform(0, REPAIR_JITTER_SECONDS))
         while not back.done():
@@ -101,11 +115,11 @@ async def offer_repairs(call: Call, next_attempt: Next) -> None:
                 return
             if step != "wait":
                 await _end(running)
-                attempt = next_attempt()
+                attempt = offer()
                 if attempt is None:
                     return
                 made += 1
-                running = asyncio.create_task(_offer(call, attempt))
+                running = asyncio.create_task(attempt)
             await asyncio.wait({back}, timeout=max(0.0, repair_delay(made) - (clock() - began)))
         if running is not None:
             # It deletes its document.
