@@ -142,7 +142,7 @@ async def lost(link: Link) -> CallError:
             end = await link.closed()
     except TimeoutError:
         return Stopped("The other side ended the transfer.")
-    if end.by_remote and end.reason not in ("gone", "failed", "left"):
+    if end.by_remote and end.reason not in ("gone", "failed", "left", "replaced"):
         return Stopped("The other side ended the transfer.")
     return PeerGone("The other side was lost.")
 

@@ -17,11 +17,13 @@ from pathlib import Path
 import pytest
 
 from firertc.call import Media
+from firertc.channel import Channel
 from firertc.client import Client
 from firertc.errors import Rejected
 from firertc.receiving import receive_files
+from firertc.room import Room
 from firertc.sending import send_files
-from firertc.sinks import Plan
+from firertc.sinks import Existing, Plan
 from firertc.transfer_frames import LABEL, Entry, Offer, encode
 
 from .conftest import Left, Run
@@ -284,6 +286,35 @@ def test_one_to_many(run: Run, left: Left, here: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert hash_of(tmp_path / name / "a.bin") == sha256
     asyncio.run(emptied(left))
+
+
+async def test_a_link_that_another_replaces(
+    run: Run, client: Client, here: Path, there: Path
+) -> None:
+    sha256 = random_file(here / "a.bin", 100_000)
+    sender = run(
+        "send", str(here / "a.bin"), "--room", "hall", "--as", "ann", "--to", "1", "--json"
+    )
+    await asyncio.to_thread(sender.wait_for, "waiting")
+    channels: asyncio.Queue[Channel] = asyncio.Queue()
+
+    async def anything(plan: Plan) -> Existing:
+        return "overwrite"
+
+    def register(room: Room) -> None:
+        room.on("channel", lambda peer, channel: channels.put_nowait(channel))
+
+    room = await client.enter("hall", connect="all", media=lambda: QUIET, on_event=register)
+    async with asyncio.timeout(STEP_SECONDS):
+        first = await channels.get()
+        # What a newcomer does whose first attempt opened for the other side alone.
+        assert room.mesh is not None
+        room.mesh._make("ann", None)
+        second = await channels.get()
+        assert second.link is not first.link
+        await receive_files(second, there, decide=anything)
+    assert hash_of(there / "a.bin") == sha256
+    assert await asyncio.to_thread(sender.end) == 0, sender
 
 
 EVIL = (

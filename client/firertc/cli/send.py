@@ -116,6 +116,8 @@ class Sending:
         self._running: set[str] = set()
         """Peers that are being sent to, or asked."""
         self._moving: set[str] = set()
+        self._newest: dict[str, Link] = {}
+        """The link to each peer of the room: another may take its place."""
         self._have: set[str] = set()
         """Peers that have it all."""
 
@@ -289,18 +291,26 @@ class Sending:
         from ..schema import decode_id
 
         peer = link.remote
+        self._newest[peer] = link
         if peer in self._have or peer in self._running:
             return
         self._running.add(peer)
         shown = decode_id(peer)
+        served: Link | None = None
         try:
-            await self._send(link, peer, shown)
-        except Rejected:
-            self.screen.event("declined", f"declined by {shown}", peer=peer)
-        except FireRTCError as error:
-            self.screen.event(
-                "lost", f"{shown}: {error}", peer=peer, code=error.code, message=str(error)
-            )
+            # A link whose place another took meanwhile ends; then that one is served.
+            while peer not in self._have and self._newest[peer] is not served:
+                served = self._newest[peer]
+                try:
+                    await self._send(served, peer, shown)
+                except Rejected:
+                    self.screen.event("declined", f"declined by {shown}", peer=peer)
+                    break
+                except FireRTCError as error:
+                    said = str(error)
+                    self.screen.event(
+                        "lost", f"{shown}: {said}", peer=peer, code=error.code, message=said
+                    )
         finally:
             self._running.discard(peer)
         if to is not None and len(self._have) >= to:

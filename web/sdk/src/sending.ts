@@ -176,7 +176,7 @@ export async function lost(link: LinkBase): Promise<CallError> {
   const late = (): CallError => new Stopped("The other side ended the transfer.");
   try {
     const { byRemote, reason } = await within(link.closed(), CANCEL_SECONDS, late);
-    const meant = byRemote && !["gone", "failed", "left"].includes(reason);
+    const meant = byRemote && !["gone", "failed", "left", "replaced"].includes(reason);
     return meant ? late() : new PeerGone("The other side was lost.");
   } catch {
     return late();
