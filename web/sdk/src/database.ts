@@ -31,7 +31,7 @@ import { DatabaseUnreachable, type FireRTCError } from "./errors.js";
 import { Listener } from "./listener.js";
 import type { Listening } from "./listening.js";
 import { isPassing, translate } from "./refusals.js";
-import { sleep, within } from "./waiting.js";
+import { cancelled, sleep, within } from "./waiting.js";
 
 /** How long a request may take; it is repeated meanwhile. */
 const PATIENCE_SECONDS = 25;
@@ -76,6 +76,14 @@ export function timestamp(unixSeconds: number): unknown {
   return Timestamp.fromMillis(Math.round(unixSeconds * 1000));
 }
 
+/** A commit that is under way. */
+interface Commit {
+  readonly paths: readonly string[];
+  /** Whether what it writes was deleted meanwhile, from a page that is being closed. */
+  stopped: boolean;
+  done: Promise<void>;
+}
+
 /** One user's access to one Firestore database. */
 export class Database {
   readonly operations = new Operations();
@@ -85,8 +93,8 @@ export class Database {
   readonly #listeners = new Set<Listener>();
   readonly #watches = new Set<() => void>();
   readonly #listening: Promise<Listening>;
-  /** The last commit that touches a path: what is written in order happens in order. */
-  readonly #committing = new Map<string, Promise<unknown>>();
+  /** In order: what is written in order happens in order. */
+  readonly #committing = new Set<Commit>();
 
   constructor(app: FirebaseApp, config: Config) {
     const database = config.database ?? "(default)";
@@ -127,9 +135,11 @@ export class Database {
   async commit(changes: readonly Change[], signal?: AbortSignal): Promise<void> {
     for (const { change } of changes) this.operations[change === "delete" ? "deletes" : "writes"]++;
     const paths = changes.map(({ path }) => path);
-    const before = paths.map((path) => this.#committing.get(path));
+    const before = this.#underWay(paths).map(({ done }) => done);
+    const commit: Commit = { paths, stopped: false, done: Promise.resolve() };
     const write = async (): Promise<void> => {
-      await Promise.allSettled(before.filter((one) => one !== undefined));
+      await Promise.allSettled(before);
+      if (commit.stopped) throw cancelled();
       const batch = writeBatch(this.#firestore);
       for (const change of changes) {
         const reference = doc(this.#firestore, change.path);
@@ -139,13 +149,16 @@ export class Database {
       }
       await batch.commit();
     };
-    const done = this.#ask(`write ${paths.join(", ")}`, write, signal);
-    for (const path of paths) this.#committing.set(path, done);
-    await done.finally(() => {
-      for (const path of paths) {
-        if (this.#committing.get(path) === done) this.#committing.delete(path);
-      }
-    });
+    commit.done = this.#ask(`write ${paths.join(", ")}`, write, signal);
+    this.#committing.add(commit);
+    await commit.done.finally(() => this.#committing.delete(commit));
+  }
+
+  /** The commits under way that touch any of these paths. */
+  #underWay(paths: readonly string[]): Commit[] {
+    return [...this.#committing].filter((commit) =>
+      commit.paths.some((path) => paths.includes(path)),
+    );
   }
 
   /**
@@ -244,8 +257,22 @@ export class Database {
   /**
    * Delete a document from a page that is being closed: the request outlives the page. Nobody
    * learns what became of it; the document's lease is there for when it failed.
+   *
+   * Commits of these documents that wait for others, or to be asked again, are not sent any more. One
+   * that was sent may happen after the deletion: if the page is still there by then (it was only put
+   * aside), the document is deleted once more.
    */
   deleteOnExit(paths: readonly string[], token: string): void {
+    const late = this.#underWay(paths);
+    for (const commit of late) commit.stopped = true;
+    this.#deleteOnExit(paths, token);
+    if (late.length === 0) return;
+    void Promise.allSettled(late.map(({ done }) => done)).then(() => {
+      this.#deleteOnExit(paths, token);
+    });
+  }
+
+  #deleteOnExit(paths: readonly string[], token: string): void {
     for (const path of paths) {
       this.operations.deletes++;
       fetch(`${this.#rest}/${path.split("/").map(encodeURIComponent).join("/")}`, {

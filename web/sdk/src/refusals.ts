@@ -27,7 +27,7 @@ function wordOf(error: unknown): string {
 
 /** Whether the same request may succeed in a moment. */
 export function isPassing(error: unknown): boolean {
-  return SILENT.has(wordOf(error));
+  return !(error instanceof FireRTCError) && SILENT.has(wordOf(error));
 }
 
 /** The error for what could not be done. */

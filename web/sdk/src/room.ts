@@ -27,7 +27,7 @@ import {
 } from "./schema.js";
 import type { Found, Session } from "./session.js";
 import { parsedCall, Stay } from "./stay.js";
-import { deferred, within, type Waiting } from "./waiting.js";
+import { cancelled, deferred, within, type Waiting } from "./waiting.js";
 
 const PATIENCE_SECONDS = 25;
 
@@ -119,6 +119,7 @@ export class Room extends Stay {
     if (known instanceof FireRTCError) throw known;
     if (known) await this.seeing;
     const changes = await this.#changes(fields, media, known !== null);
+    if (this.gone) throw cancelled();
     this.written = true;
     try {
       await database.commit(changes, options.signal);
@@ -239,6 +240,7 @@ export class Room extends Stay {
     this.read(fields, this.seal);
     const extra = (await this.mesh?.refused()) ?? [];
     const card = await this.presence.card(this.role(fields));
+    if (this.gone) throw cancelled();
     await database.commit([{ change: "set", path: this.presence.path, fields: card }, ...extra]);
   }
 

@@ -163,6 +163,11 @@ export class Stay extends Membership {
     return [this.presence.path, ...this.broadcasts.close()];
   }
 
+  /** Whether we have left, or are about to. */
+  protected get gone(): boolean {
+    return this.#left !== null;
+  }
+
   /** Leave from a page that is being closed: nothing can be waited for. */
   abandon(): void {
     if (this.#left) return;
