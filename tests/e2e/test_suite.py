@@ -21,8 +21,9 @@ import pytest
 from firertc.errors import ConfigError, FunctionsUnreachable, Unreachable
 from firertc.suite import LocalSuite, Operations, Ports, running, seed, user_token
 from firertc.suite.addresses import HOST
-from firertc.suite.checks import functions_loaded
+from firertc.suite.checks import functions_loaded, warm
 from firertc.suite.state import state_path
+from firertc.suite.supervisor import marked
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRERTC = Path(sys.executable).with_name("firertc")
@@ -142,6 +143,19 @@ def test_everything_answers(suite: LocalSuite) -> None:
     socket.create_connection((host, int(port)), timeout=5).close()
     assert suite.environment()["FIRERTC_FUNCTIONS_URL"] == suite.addresses.functions
     assert os.environ["FIRESTORE_EMULATOR_HOST"] == suite.addresses.firestore
+
+
+def test_functions_listen_where_only_one_is_sent(suite: LocalSuite) -> None:
+    warm(suite.addresses, ["join"])
+    ports = [
+        int(word.removeprefix(b"PORT="))
+        for pid in marked(suite.mark)
+        for word in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        if word.startswith(b"PORT=")
+    ]
+    # See workers.cjs; firebase-tools alone takes them from 8081 to 9081.
+    assert ports
+    assert all(10_000 <= port < 20_000 for port in ports), ports
 
 
 def test_a_stranger_is_denied_and_it_is_in_the_log(suite: LocalSuite) -> None:
