@@ -151,8 +151,18 @@ def clean_after_peer(
     return deleted
 
 
-def clean_after_room(database: firestore.Client, realm: str, room: str) -> int:
+def clean_after_room(
+    database: firestore.Client, realm: str, room: str, *, with_removals: bool | None = None
+) -> int:
     """Delete the sub-collections of a deleted room, page by page.
+
+    Args:
+        database: the database.
+        realm: id of the realm.
+        room: id of the room.
+        with_removals: whether it is forgotten who was put out. Default: only in an open realm,
+            where whoever makes a room moderates it; else it lasts as long as its lease, and nobody
+            comes back because the room ran empty.
 
     If a room of the same name has been made since, what was written in it stays: only documents
     last written before that room's creation go. Safe to repeat at any later time.
@@ -164,8 +174,12 @@ def clean_after_room(database: firestore.Client, realm: str, room: str) -> int:
     found = place.get([], retry=RETRY, timeout=OPERATION_SECONDS)
     # At the time of this reading no later room existed yet, or it was created at create_time.
     limit: datetime = found.create_time if found.exists else found.read_time
+    if with_removals is None:
+        with_removals = _is_open(database, realm)
     deleted = 0
     for name in schema.ROOM_CHILDREN:
+        if name == schema.REMOVED and not with_removals:
+            continue
         query = place.collection(name).order_by("__name__").select([])
         for page in pages(query):
             old = [
@@ -175,6 +189,12 @@ def clean_after_room(database: firestore.Client, realm: str, room: str) -> int:
             ]
             deleted += delete_unchanged(database, old)
     return deleted
+
+
+def _is_open(database: firestore.Client, realm: str) -> bool:
+    place = database.document(f"{schema.REALMS}/{realm}")
+    found = place.get(["open"], retry=RETRY, timeout=OPERATION_SECONDS)
+    return (found.to_dict() or {}).get("open") is True
 
 
 def _delete_of_session(

@@ -47,7 +47,7 @@ def close_room(database: firestore.Client, data: Mapping[str, Any]) -> dict[str,
         place.delete(**_ONCE)
         deleted = 1
     for _ in range(CLOSE_PASSES):
-        emptied = clean_after_room(database, realm, room)
+        emptied = clean_after_room(database, realm, room, with_removals=True)
         deleted += emptied
         if not emptied:
             break

@@ -215,7 +215,8 @@ def test_ten_people(conference: OpenConference) -> None:
     ada.button("Camera off").click()
     for page in crowd:
         expect(page.tile("Ada")).to_have_class(re.compile("^tile( speaking)?$"))
-    # A tab that is closed is gone from all of them.
+    # A tab that is closed is gone from all of them; how soon, a conference of three says: ten that
+    # draw and decode on this machine's cores are late with everything.
     crowd[0].close()
     for page in (ada, *crowd[1:]):
-        expect(page.tile("Guest 0")).to_have_count(0, timeout=GONE_MILLISECONDS)
+        expect(page.tile("Guest 0")).to_have_count(0, timeout=STEP_MILLISECONDS)

@@ -120,6 +120,22 @@ async def test_being_removed(hall: Gathering, moderator: Callable[[str], Client]
             await hall.rooms["ann"].lock()
 
 
+async def test_who_was_put_out_stays_out_of_a_room_that_ran_empty(
+    hall: Gathering, moderator: Callable[[str], Client], admin: AsyncClient
+) -> None:
+    bob = await hall.enter("bob")
+    async with moderator("mod") as boss:
+        room = await boss.enter("hall", peer="mod")
+        await room.remove("bob", "too loud")
+        await hall.until(lambda: hall.told("bob", "removed"))
+    async with asyncio.timeout(20):
+        while (await admin.document(room.path).get()).exists:
+            await asyncio.sleep(0.1)
+    for _ in range(3):
+        with pytest.raises(Removed, match="too loud"):
+            await hall.clients[0].enter("hall", peer="bob", resume=bob.session.resume)
+
+
 async def test_a_full_room(
     hall: Gathering, realm: Seeds, admin: AsyncClient, suite: LocalSuite, run: Run
 ) -> None:

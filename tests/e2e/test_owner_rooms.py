@@ -321,7 +321,7 @@ def test_sweep_command(own: Firestore) -> None:
     put(own, "a/calls/live")
     put(own, "a/rooms/r")
     put(own, "a/rooms/r/peers/p", past)
-    put(own, "a/rooms/r/removed/q")
+    put(own, "a/rooms/r/messages/q")
     before = paths(own)
     expected = {"peers": 1, "calls": 2, "rooms": 1, "contents": 1}
     dry = json.loads(firertc("sweep", "--dry-run", "--json").stdout)

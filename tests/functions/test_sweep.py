@@ -86,6 +86,7 @@ def test_pages(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_room_goes_with_its_last_peer(place: Place) -> None:
     put(place, "rooms/empty", LIVE)
     put(place, "rooms/empty/peers/a", GONE)
+    put(place, "rooms/empty/messages/b", LIVE)
     put(place, "rooms/empty/removed/b", LIVE)
     put(place, "rooms/half/peers/a", GONE)
     put(place, "rooms/half/peers/b", LIVE)
@@ -95,12 +96,22 @@ def test_room_goes_with_its_last_peer(place: Place) -> None:
     assert swept.documents["peers"] == 2
     assert swept.documents["rooms"] == 1
     assert swept.documents["contents"] == 1
-    assert paths(place) == {"rooms/half", "rooms/half/peers/b", "rooms/waiting"}
+    stays = {"rooms/half", "rooms/half/peers/b", "rooms/waiting"}
+    assert paths(place) == {*stays, "rooms/empty/removed/b"}
+
+
+def test_removals_go_with_a_room_of_an_open_realm(place: Place) -> None:
+    place.aside.document(f"realms/{place.realm}").set({"open": True, "limits": {}})
+    put(place, "rooms/empty", LIVE)
+    put(place, "rooms/empty/peers/a", GONE)
+    put(place, "rooms/empty/removed/b", LIVE)
+    assert sweep(place.aside, NOW).documents["contents"] == 1
+    assert paths(place) == set()
 
 
 def test_room_past_its_lease(place: Place) -> None:
     put(place, "rooms/over", GONE)
-    put(place, "rooms/over/removed/x", LIVE)
+    put(place, "rooms/over/calls/x", LIVE)
     put(place, "rooms/used", GONE)
     put(place, "rooms/used/peers/a", LIVE)
     sweep(place.aside, NOW)

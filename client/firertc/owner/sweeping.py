@@ -123,10 +123,17 @@ def _would_be_empty(room: Reference, gone: set[str]) -> bool:
 
 
 def _contents(database: firestore.Client, room: Reference, gone: set[str] | None) -> int:
-    """Delete (or, with what is gone already, count) the sub-collections of a deleted room."""
+    """Delete (or, with what is gone already, count) the sub-collections of a deleted room.
+
+    Who was put out stays out until that lease passes, and not only while the room lasts; but for an
+    open realm, where whoever makes a room moderates it.
+    """
     found = room.get([], **ONCE)
+    realm = room.parent.parent.get(["open"], **ONCE).to_dict() or {}
     number = 0
     for name in ROOM_CHILDREN:
+        if name == "removed" and realm.get("open") is not True:
+            continue
         for page in pages(room.collection(name).order_by("__name__").select([])):
             if gone is not None:
                 number += sum(child.reference.path not in gone for child in page)
