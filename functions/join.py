@@ -20,7 +20,7 @@ import settings
 import turn
 import usage
 from admission import Admission, RoomState, decide_join, decide_room
-from body import well_formed_body
+from body import plain_body, well_formed_body
 from database import ATTEMPT_SECONDS, RETRY, admin_app, client
 from errors import Refused
 from finding import ROOM_FIELDS, plain, standing_offers
@@ -46,6 +46,7 @@ _beside: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="find")
 admin_app()
 
 
+@plain_body
 @well_formed_body
 @https_fn.on_call(
     region=settings.region(),

@@ -141,6 +141,24 @@ def test_malformed_body(place: Place, content: bytes) -> None:
     assert response.headers["Access-Control-Allow-Origin"]
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "text/plain;charset=UTF-8"])
+def test_a_page_need_not_ask_first(place: Place, kind: str) -> None:
+    key, _ = place.make_key()
+
+    def ask(**headers: str) -> httpx.Response:
+        content = f'{{"data": {{"key": "{key}"}}}}'
+        headers = {"Content-Type": kind, **headers}
+        return httpx.post(f"{place.functions}/join", content=content, headers=headers, timeout=30)
+
+    response = ask(Origin="https://app.example.com")
+    assert response.json()["result"]["token"]
+    assert response.headers["Access-Control-Allow-Origin"] in ("*", "https://app.example.com")
+    # What it is allowed is decided all the same.
+    refused = ask(Origin="https://app.example.com.evil.org")
+    assert refused.json()["error"]["details"] == {"code": "origin-not-allowed"}
+    assert ask(**{"Content-Type": "image/png"}).status_code == 400
+
+
 def test_bad_fields(place: Place) -> None:
     key, _ = place.make_key()
     assert place.refusal({"key": 7})[:2] == (400, "bad-request")
