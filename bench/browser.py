@@ -39,12 +39,15 @@ HOST = "127.0.0.1"
 SETTLE_SECONDS = 0.4
 START_SECONDS = 20.0
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-features=WebRtcHideLocalIpsWithMdns")
-WAYS = ("peerjs", "tutorial", "room", "code")
+BOTH = ("Cold", "Warm")
+WAYS = {"peerjs": BOTH, "tutorial": BOTH, "room": BOTH, "door": ("Warm",), "code": BOTH}
+"""Ways of connecting, and how each is measured: see the module's docstring."""
 TITLES = {
     "instant": "instant signaling, one page",
     "peerjs": "PeerJS with PeerServer",
     "tutorial": "tutorials' flow on Firestore",
     "room": "FireRTC, standing offer",
+    "door": "FireRTC, room prepared",
     "code": "FireRTC, one-off call",
 }
 
@@ -132,8 +135,8 @@ class Measurement:
         page = self.open()
         self.note("instant", page.evaluate("bench.instant()"), keep)
         page.context.close()
-        for way in WAYS:
-            for temperature in ("Cold", "Warm"):
+        for way, temperatures in WAYS.items():
+            for temperature in temperatures:
                 self.once(way, temperature, keep)
 
     def once(self, way: str, temperature: str, keep: bool) -> None:
@@ -195,7 +198,7 @@ def main(options: Sequence[str]) -> None:
             "authEmulator": addresses.auth,
         }
         server = stack.enter_context(peer_server())
-        places = {"peerjs": server} | dict.fromkeys(("tutorial", "room", "code"), project)
+        places = {"peerjs": server} | dict.fromkeys(("tutorial", "room", "door", "code"), project)
         address = stack.enter_context(serve(folder))
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))

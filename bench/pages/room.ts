@@ -2,7 +2,7 @@
 
 import { Client, type Config, type EnterOptions, type Room } from "firertc";
 
-const DATA_ONLY: EnterOptions = { connect: "all", media: () => ({ receiving: [] }) };
+export const DATA_ONLY: EnterOptions = { connect: "all", media: () => ({ receiving: [] }) };
 
 let waiting: Client | null = null;
 let ready: { client: Client; join: () => Promise<Room> } | null = null;
@@ -27,7 +27,8 @@ export async function warm(config: Config, name: string): Promise<void> {
   ready = { client, join: () => client.enter(name, { ...DATA_ONLY, session }) };
 }
 
-async function linked(client: Client, join: () => Promise<Room>): Promise<number> {
+/** Milliseconds until the first link is open; then all is closed. */
+export async function linked(client: Client, join: () => Promise<Room>): Promise<number> {
   const began = performance.now();
   const room = await join();
   if (room.links.size === 0) {

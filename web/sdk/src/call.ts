@@ -96,6 +96,8 @@ export class Call {
   readonly #repairing: Mode | null;
   /** What a repair brings the link; else what the link ran on first. */
   readonly #carrier: Carrier;
+  /** The offer's late candidates are being taken. */
+  #taking: Promise<void> = Promise.resolve();
   #expected: readonly [peer: string, session: string | null] | null = null;
 
   /** @param repairing a link that broke: the call then only brings it another path. */
@@ -261,14 +263,19 @@ export class Call {
   /**
    * Make the answer, to be written with others in one commit; then {@link follow}.
    *
+   * @param when it is wanted; what can be done before is.
    * @throws DocumentMalformed if the offer can't be used.
    */
-  async prepareAnswer(call: CallFields): Promise<Change> {
+  async prepareAnswer(call: CallFields, when?: Promise<unknown>): Promise<Change> {
     this.#know(call.from, call.fromSession);
     if (this.#repairing === "restart") this.connection.restart();
-    const answer = await this.connection.answer(await this.document.description("offer", call));
-    // Kept until the description was there.
-    await this.connection.addCandidates(await this.document.candidates("offer", call));
+    const offer = await this.document.description("offer", call);
+    const answer = await this.connection.answer(offer, when);
+    // Kept until the description was there; the answer need not wait for them.
+    this.#taking = this.document
+      .candidates("offer", call)
+      .then((texts) => this.connection.addCandidates(texts));
+    this.#taking.catch(() => undefined); // told by `follow`
     this.timing.mark("answer");
     this.#complete = answer.complete;
     return await this.document.answerChange(call, answer.sdp);
@@ -285,6 +292,7 @@ export class Call {
     this.prepare();
     this.#enter("connecting");
     if (!this.#complete) this.#trickle("answer", call);
+    await this.#taking;
     const offer = await this.document.description("offer", call);
     const more = !isComplete(offer) && !(await this.#hasEnded("offer", call));
     const listener = more ? this.document.listen() : null;

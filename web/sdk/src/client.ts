@@ -24,6 +24,20 @@ export interface EnterOptions extends RoomOptions {
   readonly credentials?: Credentials | undefined;
 }
 
+/** What calls and rooms need comes while there is time; who asks waits for it, and hears if it fails. */
+function preload(): void {
+  for (const part of [
+    import("./oneOff.js"),
+    import("./room.js"),
+    import("./listening.js"),
+  ] as readonly Promise<unknown>[]) {
+    part.catch(() => undefined);
+  }
+}
+
+// Whoever has just loaded a page that calls is about to.
+if (typeof requestIdleCallback === "function") requestIdleCallback(preload);
+
 /**
  * Makes calls.
  *
@@ -43,8 +57,7 @@ export class Client {
   /** @throws ConfigError if a setting is missing or malformed. */
   constructor(readonly config: Config) {
     checkConfig(config);
-    // What calls need comes while there is time; whoever calls waits for it, and hears if it fails.
-    import("./oneOff.js").catch(() => undefined);
+    preload();
     if (!config.key) import("./anonymous.js").catch(() => undefined);
     preconnect(config);
   }
@@ -107,20 +120,37 @@ export class Client {
    * @param name of the room; default: `main`.
    */
   async enter(name: string = DEFAULT_ROOM, options: EnterOptions = {}): Promise<Room> {
+    return await this.#go("enter", name, options);
+  }
+
+  /**
+   * Get all ready to go into a room, as soon as it is likely that somebody will: what is left then,
+   * {@link Room.comeIn}, takes one hop. See {@link Room.prepare}.
+   *
+   * @param name of the room; default: `main`.
+   * @returns a room to go into, or to {@link Room.leave}.
+   */
+  async prepare(name: string = DEFAULT_ROOM, options: EnterOptions = {}): Promise<Room> {
+    return await this.#go("prepare", name, options);
+  }
+
+  async #go(how: "enter" | "prepare", name: string, options: EnterOptions): Promise<Room> {
     const { peer, resume, serverToken, credentials, signal } = options;
     const [{ Room }, session] = await Promise.all([
       import("./room.js"),
       options.session ??
-        this.join({ room: name, peer, resume, serverToken, credentials, signal, find: true }),
+        this.join({
+          ...{ room: name, peer, resume, serverToken, credentials, signal },
+          ...{ find: true, early: true },
+        }),
     ]);
-    const room = await Room.enter(session, name, {
+    return await Room[how](session, name, {
       ...options,
       onRoom: (made) => {
         this.#rooms.push(made);
         options.onRoom?.(made);
       },
     });
-    return room;
   }
 
   /**

@@ -125,12 +125,14 @@ export class Connection {
   /**
    * Take an offer and make the answer.
    *
+   * @param when the answer is wanted: from then on, and not before, the other side may hear of us.
    * @throws DocumentMalformed if the offer doesn't parse or has nothing in common with us.
    */
-  async answer(sdp: string): Promise<LocalDescription> {
+  async answer(sdp: string, when?: Promise<unknown>): Promise<LocalDescription> {
     await this.#take("offer", sdp);
     this.#makeChannel();
     await this.#attach();
+    if (when) await when;
     return await this.#describe(await this.pc.createAnswer());
   }
 

@@ -10,7 +10,7 @@ import { deleteApp, initializeApp, type FirebaseApp } from "firebase/app";
 
 import type { Config } from "./config.js";
 import { SessionExpired, Unreachable } from "./errors.js";
-import { check } from "./waiting.js";
+import { check, deferred } from "./waiting.js";
 
 export const HTTP_SECONDS = 15;
 
@@ -53,6 +53,8 @@ export class KeyedIdentity implements Identity {
   renew: (() => Promise<void>) | null = null;
   readonly #url: string;
   readonly #told = new Set<Told>();
+  /** Somebody has signed in, or it is closed. */
+  readonly #first = deferred<undefined>();
   #token: string | null = null;
   #uid: string | null = null;
 
@@ -64,6 +66,7 @@ export class KeyedIdentity implements Identity {
     this.#url = `${origin}${method}?key=${encodeURIComponent(apiKey)}`;
     const asked: AuthInternal = {
       getToken: async (fresh) => {
+        await this.#first.promise;
         if (fresh) await this.renew?.().catch(() => undefined); // the old one will be refused
         return this.#token === null ? null : { accessToken: this.#token };
       },
@@ -116,6 +119,7 @@ export class KeyedIdentity implements Identity {
     const { sub } = claims(idToken);
     this.#uid = typeof sub === "string" ? sub : null;
     this.#token = idToken;
+    this.#first.resolve(undefined);
     for (const told of this.#told) this.#tell(told);
     return idToken;
   }
@@ -126,6 +130,7 @@ export class KeyedIdentity implements Identity {
 
   async close(used: Promise<void>): Promise<void> {
     // Who still waits for a token could not end.
+    this.#first.resolve(undefined);
     if (this.#token === null) for (const told of this.#told) this.#tell(told);
     await used;
     await deleteApp(this.app);

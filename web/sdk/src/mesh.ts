@@ -81,20 +81,25 @@ export class Mesh {
 
   // Coming in.
 
-  /** Make answers to the standing offers found, while it is read who is there. */
-  found(offers: readonly CallFields[]): void {
+  /**
+   * Make answers to the standing offers found, while it is read who is there.
+   *
+   * @param when we go in; rejected: never.
+   */
+  found(offers: readonly CallFields[], when?: Promise<unknown>): void {
     const now = this.room.session.now();
     const usable = offers.filter(
       ({ answer, ended, from, leaseUntil }) =>
         !answer && !ended && from !== this.room.session.peer && leaseUntil > now,
     );
-    this.#answering = usable.slice(0, ANSWERS_MOST).map((offer) => this.#prepareAnswer(offer));
+    const chosen = usable.slice(0, ANSWERS_MOST);
+    this.#answering = chosen.map((offer) => this.#prepareAnswer(offer, when));
   }
 
-  async #prepareAnswer(offer: CallFields): Promise<Answer | null> {
+  async #prepareAnswer(offer: CallFields, when?: Promise<unknown>): Promise<Answer | null> {
     const call = this.#call(offer.path, "answerer");
     try {
-      return { call, offer, change: await call.prepareAnswer(offer), written: false };
+      return { call, offer, change: await call.prepareAnswer(offer, when), written: false };
     } catch {
       // A hostile or broken offer: its peer is tried with a direct one.
       await call.close("failed");

@@ -8,12 +8,18 @@
 
 import type { Call, Media } from "./call.js";
 import { SERVER_TIME, timestamp, type Change, type Fields, type Snapshot } from "./database.js";
-import { DatabaseUnreachable, FireRTCError, PeerGone, PermissionDenied } from "./errors.js";
+import {
+  ConfigError,
+  DatabaseUnreachable,
+  FireRTCError,
+  PeerGone,
+  PermissionDenied,
+} from "./errors.js";
 import { CAPACITY, look, type Connect, type RoomView } from "./looking.js";
 import { Mesh } from "./mesh.js";
 import { removal, remove } from "./moderation.js";
 import { ring, ringFirst, type RingFirstOptions, type RingOptions } from "./ringing.js";
-import { stretchRoom } from "./roomSeal.js";
+import { stretchRoom, type RoomSeal } from "./roomSeal.js";
 import {
   ANYONE,
   decodeId,
@@ -30,6 +36,21 @@ import { parsedCall, Stay } from "./stay.js";
 import { cancelled, deferred, within, type Waiting } from "./waiting.js";
 
 const PATIENCE_SECONDS = 25;
+/** So long a room may be prepared; then what was read is read again. */
+const PREPARED_SECONDS = 300;
+
+const late = (): Error => new DatabaseUnreachable("The room does not answer. Check the network.");
+
+/** What is known on the way into a room. */
+interface Way {
+  readonly options: RoomOptions;
+  readonly media: () => Media;
+  readonly sealing: Promise<RoomSeal | null>;
+  /** Who is in, or why that can't be seen. */
+  readonly first: Promise<Snapshot | FireRTCError>;
+  /** The room's; null: there is none. */
+  fields: Fields | null;
+}
 
 /** How to go into a room. */
 export interface RoomOptions extends Waiting {
@@ -49,6 +70,9 @@ export interface RoomOptions extends Waiting {
 
 /** A room that this client is in. Made by {@link Room.enter}; leave it in the end. */
 export class Room extends Stay {
+  /** Goes in, if that was prepared. */
+  #prepared: (() => Promise<void>) | null = null;
+
   private constructor(session: Session, id: string, options: RoomOptions) {
     const connect = session.connect ?? options.connect ?? "none";
     super(session, id, connect, options.data ?? null, options.sends ?? {});
@@ -69,16 +93,55 @@ export class Room extends Stay {
     name: string = DEFAULT_ROOM,
     options: RoomOptions = {},
   ): Promise<Room> {
-    const id = encodeId(name, ROOM_ID_BYTES, "room");
-    const room = new Room(session, id, options);
+    const room = Room.#make(session, name, options);
+    await room.#orLeave(async () => {
+      await room.#comeIn(await room.#approach(options));
+    });
+    return room;
+  }
+
+  /**
+   * Get all ready to go into a room with {@link comeIn}: then that takes one hop. Meanwhile `peers`
+   * says who is in, and `joined` and `left` tell of it; those who are in don't see us.
+   *
+   * @throws what {@link enter} throws.
+   */
+  static async prepare(
+    session: Session,
+    name: string = DEFAULT_ROOM,
+    options: RoomOptions = {},
+  ): Promise<Room> {
+    const room = Room.#make(session, name, options);
+    await room.#orLeave(() => room.#prepare(options));
+    return room;
+  }
+
+  static #make(session: Session, name: string, options: RoomOptions): Room {
+    const room = new Room(session, encodeId(name, ROOM_ID_BYTES, "room"), options);
     options.onRoom?.(room);
+    return room;
+  }
+
+  /**
+   * Go into a room that was prepared.
+   *
+   * @throws ConfigError if it was not, or we went in already.
+   * @throws what {@link enter} throws: then it is left.
+   */
+  async comeIn(): Promise<void> {
+    const going = this.#prepared;
+    this.#prepared = null;
+    if (!going) throw new ConfigError("Prepare the room to go in, and go in once.");
+    await this.#orLeave(going);
+  }
+
+  async #orLeave(going: () => Promise<void>): Promise<void> {
     try {
-      await room.#comeIn(options);
+      await going();
     } catch (error) {
-      await room.leave();
+      await this.leave();
       throw error;
     }
-    return room;
   }
 
   /** See who is in a room without going in; see {@link look}. */
@@ -86,9 +149,37 @@ export class Room extends Stay {
     return await look(session, name, passphrase);
   }
 
-  async #comeIn(options: RoomOptions): Promise<void> {
+  async #prepare(options: RoomOptions): Promise<void> {
     const { session } = this;
-    const { database } = session;
+    const go = deferred<undefined>();
+    this.ends.push(() => {
+      this.#prepared = null;
+      go.reject(cancelled());
+    });
+    const way = await this.#approach(options, go.promise);
+    await session.signedIn;
+    await this.#seen(way);
+    const until = session.now() + PREPARED_SECONDS;
+    let fresh = true;
+    const changed = (): void => {
+      fresh = false;
+    };
+    const ends = [this.on("joined", changed), this.on("left", changed)];
+    this.#prepared = async () => {
+      for (const end of ends) end();
+      if (fresh && session.now() < until) go.resolve(undefined);
+      else {
+        // Who came has answered the offers that we know.
+        go.reject(cancelled());
+        await this.#read(way, null);
+      }
+      await this.#comeIn(way);
+    };
+  }
+
+  /** See what there is: in the end all is known that one must know to come in. */
+  async #approach(options: RoomOptions, when?: Promise<unknown>): Promise<Way> {
+    const { session } = this;
     const media = options.media ?? ((): Media => ({}));
     const sealing = options.passphrase
       ? stretchRoom(options.passphrase, session.config.project, session.realm, this.id)
@@ -98,38 +189,52 @@ export class Room extends Stay {
     if ((found?.room?.["connect"] ?? this.connect) === "all") this.mesh = new Mesh(this, media);
     const admitted = deferred<undefined>();
     const first = this.#watch(admitted.promise);
-    const late = (): Error =>
-      new DatabaseUnreachable("The room does not answer. Check the network.");
-    const offered = found ? Promise.resolve(this.#parse(found.offers)) : this.#standingOffers();
-    const answering = Promise.all([offered, sealing]).then(([offers, seal]) => {
-      this.seal = seal;
-      this.mesh?.found(offers);
-    });
-    const [fields] = await within(
-      Promise.all([found ? found.room : database.get(this.path), answering]),
-      PATIENCE_SECONDS,
-      late,
-      options.signal,
-    );
-    if (fields) this.read(fields, this.seal);
+    const way: Way = { options, media, sealing, first, fields: null };
+    await this.#read(way, found, when);
     admitted.resolve(undefined);
+    return way;
+  }
+
+  /** Read the room's document, and answer the offers that wait there. */
+  async #read(way: Way, found: Found | null, when?: Promise<unknown>): Promise<void> {
+    const { database } = this.session;
+    const offered = found ? Promise.resolve(this.#parse(found.offers)) : this.#standingOffers();
+    const answering = Promise.all([offered, way.sealing]).then(([offers, seal]) => {
+      this.seal = seal;
+      this.mesh?.found(offers, when);
+    });
+    const room = found ? found.room : database.get(this.path);
+    const { signal } = way.options;
+    [way.fields] = await within(Promise.all([room, answering]), PATIENCE_SECONDS, late, signal);
+    if (way.fields) this.read(way.fields, this.seal);
+  }
+
+  /** Wait until it is known who is in. */
+  async #seen({ first, options }: Way): Promise<void> {
+    const peers = await within(first, PATIENCE_SECONDS, late, options.signal);
+    if (peers instanceof FireRTCError) throw peers;
+    await this.seeing;
+  }
+
+  async #comeIn(way: Way): Promise<void> {
+    const { session } = this;
+    const { first, fields, media, options } = way;
     // Listening takes longer to begin than reading: who is in need not be known to come in.
     if (this.mesh) await this.mesh.answered();
     const known = await Promise.race([first, Promise.resolve(null)]);
     if (known instanceof FireRTCError) throw known;
     if (known) await this.seeing;
     const changes = await this.#changes(fields, media, known !== null);
+    await session.signedIn;
     if (this.gone) throw cancelled();
     this.written = true;
     try {
-      await database.commit(changes, options.signal);
+      await session.database.commit(changes, options.signal);
     } catch (error) {
       if (!(error instanceof PermissionDenied)) throw error;
-      await this.#comeInAgain(error);
+      await this.#comeInAgain(error, fields !== null);
     }
-    const peers = await within(first, PATIENCE_SECONDS, late, options.signal);
-    if (peers instanceof FireRTCError) throw peers;
-    await this.seeing;
+    await this.#seen(way);
     this.mesh?.written();
     this.settle();
   }
@@ -225,8 +330,13 @@ export class Room extends Stay {
     };
   }
 
-  /** A refused commit doesn't say why: somebody took an offer, made the room, or locked it. */
-  async #comeInAgain(refusal: FireRTCError): Promise<void> {
+  /**
+   * A refused commit doesn't say why: somebody took an offer, made the room, or locked it, or the
+   * last one went and the room with it.
+   *
+   * @param existed whether there was a room when we read.
+   */
+  async #comeInAgain(refusal: FireRTCError, existed: boolean): Promise<void> {
     const { database, session } = this.session;
     const [fields, mine] = await Promise.all([
       database.get(this.path),
@@ -236,12 +346,14 @@ export class Room extends Stay {
     if (mine?.["session"] === session) return;
     const removed = await removal(this);
     if (removed) throw removed;
-    if (!fields) throw refusal;
-    this.read(fields, this.seal);
-    const extra = (await this.mesh?.refused()) ?? [];
+    if (!fields && !existed) throw refusal;
+    if (fields) this.read(fields, this.seal);
+    const changes = (await this.mesh?.refused()) ?? [];
     const card = await this.presence.card(this.role(fields));
+    changes.unshift({ change: "set", path: this.presence.path, fields: card });
+    if (!fields) changes.unshift({ change: "set", path: this.path, fields: this.#fields() });
     if (this.gone) throw cancelled();
-    await database.commit([{ change: "set", path: this.presence.path, fields: card }, ...extra]);
+    await database.commit(changes);
   }
 
   // What is said.

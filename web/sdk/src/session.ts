@@ -1,6 +1,6 @@
 /** Who this client is: join by key or in an open realm, sign in, renew, know the server's time. */
 
-import { checkConfig, DEFAULT_STUN, functionsUrl, isLocal, type Config } from "./config.js";
+import { checkConfig, DEFAULT_STUN, functionsUrl, isLocal, warmUp, type Config } from "./config.js";
 import { Database, timestamp, type Fields } from "./database.js";
 import {
   ConfigError,
@@ -65,6 +65,8 @@ export interface JoinOptions extends Waiting {
   readonly credentials?: Credentials | undefined;
   /** Have it told what there is in the room. @internal */
   readonly find?: boolean | undefined;
+  /** Don't wait for the exchange of the token: {@link Session.signedIn} does. @internal */
+  readonly early?: boolean | undefined;
 }
 
 /** What there is in a room, as `join` found it. @internal */
@@ -118,6 +120,9 @@ export class Session {
   /** The server-made token's `data` as JSON text, if there is any. */
   data: string | null = null;
 
+  /** Done when the database takes us for who we are. @internal */
+  signedIn: Promise<void> = Promise.resolve();
+
   #found: Found | null = null;
   #renewal: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -151,6 +156,7 @@ export class Session {
     const appCheck = await loadAppCheck(config);
     const joining = callJoin(config, { ...asked, ...more }, options.signal);
     // Made while the function works.
+    warmUp();
     const identity = new KeyedIdentity(config);
     appCheck?.vouch(identity.app, config);
     const database = new Database(identity.app, config);
@@ -161,7 +167,7 @@ export class Session {
     const { realm, peer, session, role, call } = joined;
     const own = [role, call, database, identity, null, asked] as const;
     const me = new Session(config, realm, peer, session, ...own);
-    return await me.#begin(me.#take(joined, options.signal), options.signal);
+    return await me.#begin(me.#take(joined, options.signal), options);
   }
 
   /** Join an open realm; see {@link join}. */
@@ -192,7 +198,7 @@ export class Session {
     me.resume = peer;
     me.iceServers = iceServers(config, null);
     me.#know(token);
-    return await me.#begin(Promise.resolve(), options.signal);
+    return await me.#begin(Promise.resolve(), options);
   }
 
   /** What `join` found in the room, once: it doesn't keep. @internal */
@@ -236,17 +242,24 @@ export class Session {
     await within(closing, CLOSE_SECONDS, authUnreachable).catch(() => undefined);
   }
 
-  async #begin(signedIn: Promise<void>, signal?: AbortSignal): Promise<this> {
+  async #begin(signingIn: Promise<void>, { early, signal }: JoinOptions): Promise<this> {
+    this.signedIn = this.#beginWith(signingIn, signal);
+    if (early) this.signedIn.catch(() => undefined);
+    else await this.signedIn;
+    return this;
+  }
+
+  async #beginWith(signingIn: Promise<void>, signal?: AbortSignal): Promise<void> {
     try {
-      await signedIn;
+      await signingIn;
       check(signal);
     } catch (error) {
       await this.close();
       throw error;
     }
+    this.database.warm();
     if (this.asked) this.identity.renew = this.renew.bind(this);
     this.#renewIn(RENEW_SECONDS);
-    return this;
   }
 
   async #take(joined: Joined, signal?: AbortSignal): Promise<void> {
@@ -257,12 +270,17 @@ export class Session {
     this.data = typeof data === "string" ? data : null;
     this.#found = readFound(joined.found);
     this.iceServers = iceServers(this.config, joined.iceServers);
+    this.#tellTime(joined.token);
     this.#know(await this.identity.signIn(joined.token, signal));
   }
 
   #know(token: string): void {
     this.token = token;
-    const offset = issuedAt(this.token) - Date.now() / 1000;
+    this.#tellTime(token);
+  }
+
+  #tellTime(token: string): void {
+    const offset = issuedAt(token) - Date.now() / 1000;
     this.offsetSeconds = Math.abs(offset) < CLOCK_TOLERANCE_SECONDS ? 0 : offset;
   }
 
@@ -314,7 +332,10 @@ async function callJoin(
 ): Promise<Joined> {
   const url = `${functionsUrl(config)}/join`;
   const data = { ...asked, client: { name: "firertc-web", version: VERSION } };
-  const headers = { "Content-Type": "application/json", ...(await appCheckHeader(config)) };
+  // Where there is nothing to show, the request leaves at once: what follows here takes its time.
+  const shown = config.appCheckSiteKey ? await appCheckHeader(config) : {};
+  // As plain text no permission need be asked first (CORS): one round trip less.
+  const headers = { "Content-Type": "text/plain", ...shown };
   const reply = await post(url, { data }, headers, config, signal);
   const content: unknown = await reply.json().catch(() => null);
   const { result, error } = (content ?? {}) as { result?: unknown; error?: unknown };
