@@ -158,6 +158,7 @@ export class Room extends Stay {
     });
     const way = await this.#approach(options, go.promise);
     await session.signedIn;
+    session.database.warm();
     await this.#seen(way);
     const until = session.now() + PREPARED_SECONDS;
     let fresh = true;

@@ -245,7 +245,11 @@ export class Session {
   async #begin(signingIn: Promise<void>, { early, signal }: JoinOptions): Promise<this> {
     this.signedIn = this.#beginWith(signingIn, signal);
     if (early) this.signedIn.catch(() => undefined);
-    else await this.signedIn;
+    else {
+      await this.signedIn;
+      // Who goes on at once would only have it in the way.
+      this.database.warm();
+    }
     return this;
   }
 
@@ -257,7 +261,6 @@ export class Session {
       await this.close();
       throw error;
     }
-    this.database.warm();
     if (this.asked) this.identity.renew = this.renew.bind(this);
     this.#renewIn(RENEW_SECONDS);
   }
