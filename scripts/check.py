@@ -1,9 +1,9 @@
 """Check everything: the style and the types, the SDK's tests, and pytest, side by side.
 
-Lint and the SDK's tests run beside pytest: a chain of parts beside another. A line of pytest's
-progress is shown as it comes; everything else a part says is shown in one piece when it has ended.
-A part that fails stops no other, and the first failure's exit code is the whole's. Ctrl-C ends all
-of them.
+Most tests wait more than they compute, so what is independent runs at the same time: a chain of
+parts beside another. A line of pytest's progress is shown as it comes; everything else a part says
+is shown in one piece when it has ended. A part that fails stops no other, and the first failure's
+exit code is the whole's. Ctrl-C ends all of them.
 
 With arguments, one pytest runs with just these: ``scripts/check.py tests/unit -k seal``.
 """
@@ -63,16 +63,17 @@ def pytest(name: str, *arguments: str) -> Part:
 
 
 def chains(arguments: Sequence[str]) -> tuple[Chain, ...]:
-    """What runs side by side.
+    """What runs side by side; the two take about as long.
 
-    One pytest at a time: each has functions of its own, and firebase-tools may give two that start
-    at the same moment one port, so that one's requests are answered by the other's process.
+    No more than two: most tests need a good part of a processor. What waits for minutes goes with
+    what computes, and the browser, whose tests build the SDK and the pages anew, comes long after
+    the part that reads these is done.
     """
     if arguments:
         return (LINT, SDK), (pytest("pytest", *arguments),)
     waiting = pytest("waits", "--ignore", "tests/browser", "-m", "waits")
     others = pytest("pytest", "--ignore", "tests/browser", "-m", "not waits")
-    return (LINT, SDK), (waiting, others, pytest("browser", "tests/browser"))
+    return (LINT, SDK, others), (waiting, pytest("browser", "tests/browser"))
 
 
 def is_progress(line: str) -> bool:
