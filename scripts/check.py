@@ -63,17 +63,17 @@ def pytest(name: str, *arguments: str) -> Part:
 
 
 def chains(arguments: Sequence[str]) -> tuple[Chain, ...]:
-    """What runs side by side; the two take about as long.
+    """What runs side by side.
 
-    No more than two: most tests need a good part of a processor. What waits for minutes goes with
-    what computes, and the browser, whose tests build the SDK and the pages anew, comes long after
-    the part that reads these is done.
+    No more than two, and the browser alone: most tests need a good part of a processor, and ten
+    pages all of it. Its tests build the SDK and the pages anew, long after the parts that read
+    these are done.
     """
     if arguments:
         return (LINT, SDK), (pytest("pytest", *arguments),)
     waiting = pytest("waits", "--ignore", "tests/browser", "-m", "waits")
     others = pytest("pytest", "--ignore", "tests/browser", "-m", "not waits")
-    return (LINT, SDK, others), (waiting, pytest("browser", "tests/browser"))
+    return (LINT, SDK, waiting), (others, pytest("browser", "tests/browser"))
 
 
 def is_progress(line: str) -> bool:

@@ -396,10 +396,11 @@ export class Call {
   abandon(reason = "hangup"): void {
     if (this.state === "ended") return;
     this.#enter("ended");
-    for (const repair of this.repairs) repair.abandon(reason);
-    if (!this.#repairing) this.link.abandon(reason);
+    // First of all: closing connections takes its time, and the browser gives a page little of it.
     if (this.#ours) this.document.discardOnExit();
     this.#ours = false;
+    for (const repair of this.repairs) repair.abandon(reason);
+    if (!this.#repairing) this.link.abandon(reason);
   }
 }
 

@@ -399,15 +399,17 @@ export class Mesh {
     await Promise.all([...this.#making.values()].map(({ done }) => done));
   }
 
-  /** Say goodbye from a page that is being closed; paths of the documents that are left. */
-  abandon(): string[] {
+  /** Leave it to somebody else to delete our documents; their paths. */
+  disown(): string[] {
     this.#closed = true;
-    const paths: string[] = [];
-    for (const call of new Set(this.#all())) {
-      if (call.disown()) paths.push(...call.document.paths);
-      call.abandon();
-    }
-    return paths;
+    const ours = this.#all().filter((call) => call.disown());
+    return ours.flatMap(({ document }) => document.paths);
+  }
+
+  /** Say goodbye from a page that is being closed. */
+  abandon(): void {
+    this.#closed = true;
+    for (const call of this.#all()) call.abandon();
   }
 }
 

@@ -277,6 +277,9 @@ export class Room extends Stay {
           this.blind(error);
         },
       ),
+      () => {
+        first.resolve(cancelled());
+      },
     );
     return await first.promise;
   }

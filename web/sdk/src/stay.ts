@@ -172,12 +172,14 @@ export class Stay extends Membership {
   abandon(): void {
     if (this.#left) return;
     this.#left = Promise.resolve();
-    const paths = this.#stop();
+    const paths = [...this.#stop(), ...(this.mesh?.disown() ?? [])];
+    // First of all: closing connections takes its time, and the browser gives a page little of it.
+    if (this.written && !this.#takenOver) {
+      this.session.database.deleteOnExit(paths, this.session.token);
+    }
     for (const call of this.calls) call.abandon();
-    paths.push(...(this.mesh?.abandon() ?? []));
+    this.mesh?.abandon();
     this.following.close();
-    if (!this.written || this.#takenOver) return;
-    this.session.database.deleteOnExit(paths, this.session.token);
   }
 
   #end(error: FireRTCError): void {
