@@ -80,8 +80,10 @@ async def test_fifty_in_a_row_leave_nothing(config: Config, left: Left) -> None:
 
 
 async def test_what_a_call_costs(
-    suite: LocalSuite, config: Config, realm: Seeds, left: Left
+    suite: LocalSuite, config: Config, realm: Seeds, left: Left, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # On a machine that is busy for a moment candidates come late, which costs a write more.
+    monkeypatch.setattr("firertc.connection.GATHER_GRACE_SECONDS", 10.0)
     with suite.recording() as log:
         waiter, comer, _, _ = await call(config)
         await asyncio.gather(comer.close(), waiter.close())
@@ -91,9 +93,10 @@ async def test_what_a_call_costs(
     assert all(request.allowed for request in log.requests(f"realms/{realm.realm}"))
     assert (told.writes, told.deletes) == (counted.writes, counted.deletes) == (2, 1)
     # The offer read by who comes; who waits hears of its document twice: as it is, and answered.
-    # An engine that judges a listener only once has that as one read.
+    # An engine that judges a listener only once has that as one read; one that judges it at each
+    # change has one more if the deletion is faster than the end of listening, which isn't billed.
     assert counted.reads == 3
-    assert told.reads in (2, 3)
+    assert told.reads in (2, 3, 4)
     assert counted.rule_reads == 0
     billed = counted.billed + KEY_READS
     print(f"\none-off call: {billed} billed operations, {counted.as_dict()}")
