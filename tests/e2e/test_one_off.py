@@ -115,7 +115,8 @@ async def test_what_a_call_with_late_candidates_costs(
         counted.add(comer.operations)
     told = log.operations(f"realms/{realm.realm}")
     assert (told.writes, told.deletes) == (counted.writes, counted.deletes)
-    assert counted.reads >= told.reads
+    # The deletion may be one more that isn't billed, as above.
+    assert counted.reads + 1 >= told.reads
     billed = counted.billed + KEY_READS
     print(f"\nwith late candidates: {billed} billed operations, {counted.as_dict()}")
     assert billed <= MOST_BILLED_TRICKLED
