@@ -227,7 +227,7 @@ export class Room extends Stay {
     if (known) await this.seeing;
     const changes = await this.#changes(fields, media, known !== null);
     await session.signedIn;
-    if (this.gone) throw cancelled();
+    this.#refuseIfGone();
     this.written = true;
     try {
       await session.database.commit(changes, options.signal);
@@ -236,6 +236,7 @@ export class Room extends Stay {
       await this.#comeInAgain(error, fields !== null);
     }
     await this.#seen(way);
+    this.#refuseIfGone();
     this.mesh?.written();
     this.settle();
   }
@@ -334,6 +335,11 @@ export class Room extends Stay {
     };
   }
 
+  /** @throws Cancelled if the room was left meanwhile. */
+  #refuseIfGone(): void {
+    if (this.gone) throw cancelled();
+  }
+
   /**
    * A refused commit doesn't say why: somebody took an offer, made the room, or locked it, or the
    * last one went and the room with it.
@@ -356,7 +362,7 @@ export class Room extends Stay {
     const card = await this.presence.card(this.role(fields));
     changes.unshift({ change: "set", path: this.presence.path, fields: card });
     if (!fields) changes.unshift({ change: "set", path: this.path, fields: this.#fields() });
-    if (this.gone) throw cancelled();
+    this.#refuseIfGone();
     await database.commit(changes);
   }
 
