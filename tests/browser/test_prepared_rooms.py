@@ -159,7 +159,7 @@ def test_a_room_that_was_locked_or_closed(
     page.evaluate("until(() => rooms.cid.room.others.length === 0)")
     # The room goes a moment after its last peer: whether it is there still or not.
     page.evaluate("rooms.cid.room.comeIn()")
-    assert page.evaluate("rooms.cid.room.eldest.data.name") == "cid"
+    page.evaluate("until(() => rooms.cid.room.eldest?.data.name === 'cid')")
     close(page)
 
 
