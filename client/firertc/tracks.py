@@ -24,7 +24,11 @@ Media: TypeAlias = "Frame | Packet[Any]"
 
 
 class Timeline:
-    """Moves the times of one source behind those of the one before."""
+    """Moves the times of one source behind those of the one before.
+
+    A source whose own times go back (a file played over and over) counts as another one: FFmpeg's
+    encoders fail for good at a picture from before the first.
+    """
 
     def __init__(self) -> None:
         self._shift = Fraction(0)
@@ -43,7 +47,8 @@ class Timeline:
         if frame.pts is None or frame.time_base is None:
             return None
         at = frame.pts * Fraction(frame.time_base)
-        if self._changed and self._last is not None:
+        goes_back = self._last is not None and at + self._shift < self._last[0]
+        if (self._changed or goes_back) and self._last is not None:
             last, when = self._last
             # As much later as it came later, and a millisecond at least.
             gap = Fraction(max(0.001, time.monotonic() - when)).limit_denominator(1_000_000)
@@ -98,7 +103,11 @@ class _Source(MediaStreamTrack):
                 continue
             self._taking = asyncio.ensure_future(source.recv())
             try:
-                return await self._taking
+                frame = await self._taking
+                # Else it changed when this frame was there but not handed on: the times of what
+                # comes now would be counted from this one.
+                if self.source is source:
+                    return frame
             except MediaStreamError:
                 # This source has ended; another may come.
                 if self.source is source:

@@ -264,6 +264,15 @@ def test_time_goes_on_over_a_change() -> None:
     assert timeline.shift(frame_at(160)) == moved + 160
 
 
+def test_time_does_not_go_back_with_a_source_that_begins_anew() -> None:
+    timeline = Timeline()
+    times = [timeline.shift(frame_at(pts)) for pts in (0, 160, 320, 0, 160)]
+    assert times[:3] == [None] * 3
+    again, later = times[3:]
+    assert again is not None and later is not None
+    assert 320 < again == later - 160
+
+
 class Script(MediaStreamTrack):
     """A track that gives the frames it was made with, then ends."""
 
@@ -297,6 +306,31 @@ async def test_a_received_track_waits_for_the_next_source() -> None:
     track.stop()
     with pytest.raises(MediaStreamError):
         await ending
+
+
+class Held(MediaStreamTrack):
+    """A track that gives one frame when it is told to."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frame: asyncio.Future[AudioFrame] = asyncio.get_running_loop().create_future()
+
+    async def recv(self) -> AudioFrame:
+        return await self.frame
+
+
+async def test_a_frame_that_is_there_when_its_source_changes() -> None:
+    held = Held()
+    track = SentTrack("audio", held, live=True)
+    reading = asyncio.create_task(track.recv())
+    await asyncio.sleep(0.01)
+    held.frame.set_result(frame_at(16_000))
+    await asyncio.sleep(0)  # the frame has arrived, who reads has not gone on
+    track.change(Script(0, 160))
+    times = [(await reading).pts, (await track.recv()).pts]
+    assert times == [0, 160], "the old source's frame came late, and is no measure for the new"
 
 
 async def test_who_waits_for_a_frame_can_be_cancelled() -> None:
