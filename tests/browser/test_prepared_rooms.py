@@ -35,6 +35,19 @@ window.make = async (config, how, who, name, more = {}) => {
   });
   rooms[who] = { client, room, log };
 };
+window.connections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...how) {
+    super(...how);
+    connections.push(this);
+  }
+};
+window.asked = async () => {
+  const reports = await Promise.all(connections.map((pc) => pc.getStats()));
+  const stats = reports.flatMap((report) => [...report.values()]);
+  const pairs = stats.filter(({ type }) => type === "candidate-pair");
+  return pairs.reduce((sum, pair) => sum + pair.requestsSent + pair.requestsReceived, 0);
+};
 window.linked = (who, count) => until(() => rooms[who].room.links.size === count);
 null;
 """
@@ -90,6 +103,16 @@ def test_who_is_ready_sees_and_is_not_seen(page: Page, settings: Settings, name:
     again = page.evaluate("codeOf(rooms.bob.room.comeIn())")
     assert page.evaluate("codeOf(rooms.ann.room.comeIn())") == again != "settled"
     page.evaluate("rooms.bob.room.send('hello')")
+    close(page)
+
+
+def test_nobody_hears_of_who_is_ready(page: Page, settings: Settings, name: str) -> None:
+    make(page, settings, "enter", "ann", name)
+    make(page, settings, "prepare", "bob", name)
+    page.wait_for_timeout(1500)
+    assert page.evaluate("asked()") == 0, "somebody's address is known before it comes in"
+    page.evaluate("rooms.bob.room.comeIn().then(() => linked('bob', 1))")
+    assert page.evaluate("asked()") > 0
     close(page)
 
 

@@ -270,11 +270,12 @@ export class Call {
     this.#know(call.from, call.fromSession);
     if (this.#repairing === "restart") this.connection.restart();
     const offer = await this.document.description("offer", call);
-    const answer = await this.connection.answer(offer, when);
     // Kept until the description was there; the answer need not wait for them.
-    this.#taking = this.document
-      .candidates("offer", call)
-      .then((texts) => this.connection.addCandidates(texts));
+    const candidates = this.document.candidates("offer", call);
+    candidates.catch(() => undefined); // told by `follow`
+    if (when) this.prepare(); // there is time
+    const answer = await this.connection.answer(offer, when);
+    this.#taking = candidates.then((texts) => this.connection.addCandidates(texts));
     this.#taking.catch(() => undefined); // told by `follow`
     this.timing.mark("answer");
     this.#complete = answer.complete;

@@ -11,6 +11,7 @@ import {
   END_OF_CANDIDATES,
   readCandidate,
   spreadCandidates,
+  withoutCandidates,
 } from "./descriptions.js";
 import { DocumentMalformed } from "./errors.js";
 import { checkName, readNames, writeNames } from "./names.js";
@@ -80,6 +81,8 @@ export class Connection {
   #send: ((texts: string[]) => void) | null = null;
   #batch: ReturnType<typeof setTimeout> | undefined;
   readonly #applied = new Set<string>();
+  /** Candidates of the other side's that are to be taken first. */
+  #held: string[] = [];
 
   constructor(options: ConnectionOptions) {
     const { sending = [], receiving, names, like } = options;
@@ -126,14 +129,16 @@ export class Connection {
    * Take an offer and make the answer.
    *
    * @param when the answer is wanted: from then on, and not before, the other side may hear of us.
+   *   Its candidates are held back till then, and taken with the first {@link addCandidates}.
    * @throws DocumentMalformed if the offer doesn't parse or has nothing in common with us.
    */
   async answer(sdp: string, when?: Promise<unknown>): Promise<LocalDescription> {
-    await this.#take("offer", sdp);
+    const { bare, candidates } = when ? withoutCandidates(sdp) : { bare: sdp, candidates: [] };
+    this.#held = candidates;
+    await this.#take("offer", bare);
     this.#makeChannel();
     await this.#attach();
-    if (when) await when;
-    return await this.#describe(await this.pc.createAnswer());
+    return await this.#describe(await this.pc.createAnswer(), when);
   }
 
   /**
@@ -262,7 +267,10 @@ export class Connection {
 
   // Candidates.
 
-  async #describe(description: RTCSessionDescriptionInit): Promise<LocalDescription> {
+  async #describe(
+    description: RTCSessionDescriptionInit,
+    when?: Promise<unknown>,
+  ): Promise<LocalDescription> {
     if (this.#described) {
       await this.pc.setLocalDescription(description);
       return { sdp: this.named(), complete: true };
@@ -275,6 +283,7 @@ export class Connection {
     });
     await this.pc.setLocalDescription(description);
     await Promise.race([enough, sleep(GATHER_GRACE_SECONDS)]);
+    if (when) await when;
     this.#described = true;
     // Who can't resolve the names (aiortc, where multicast is shut out) learns our addresses from
     // our checks, but would give up at once if told that nothing more comes.
@@ -325,7 +334,7 @@ export class Connection {
    * @throws DocumentMalformed if one is no candidate.
    */
   async addCandidates(texts: readonly string[]): Promise<void> {
-    for (const text of texts) {
+    for (const text of [...this.#held.splice(0), ...texts]) {
       if (this.#applied.has(text) || this.pc.signalingState === "closed") continue;
       this.#applied.add(text);
       await this.#addCandidate(text);

@@ -23,6 +23,31 @@ export function spreadCandidates(sdp: string, complete: boolean): string {
   return head + bare.map((section) => section + said).join("");
 }
 
+/**
+ * Take the candidates out of a description: with nothing to send to, nothing is sent.
+ *
+ * @returns the rest, and the candidates as JSON texts of `RTCIceCandidateInit`, each once, the end
+ *   mark last.
+ */
+export function withoutCandidates(sdp: string): { bare: string; candidates: string[] } {
+  const [head = "", ...sections] = sdp.split(/^(?=m=)/m);
+  const found = new Map<string, number>();
+  const bare = sections.map((section, sdpMLineIndex) =>
+    section.replace(
+      /^a=(?:(candidate:.*?)|end-of-candidates) *(?:\r?\n|$)/gm,
+      (_, line?: string) => {
+        if (line && !found.has(line)) found.set(line, sdpMLineIndex);
+        return "";
+      },
+    ),
+  );
+  const candidates = [...found].map(([candidate, sdpMLineIndex]) =>
+    JSON.stringify({ candidate, sdpMLineIndex }),
+  );
+  if (isComplete(sdp)) candidates.push(END_OF_CANDIDATES);
+  return { bare: head + bare.join(""), candidates };
+}
+
 /** What is thrown at a candidate that makes no sense. */
 export const badCandidate = (): Error =>
   new DocumentMalformed("The other side wrote a candidate that is none.");

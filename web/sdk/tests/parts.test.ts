@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
 
 import { Inbox, Outbox } from "../src/control.js";
-import { isComplete, spreadCandidates } from "../src/descriptions.js";
+import { isComplete, spreadCandidates, withoutCandidates } from "../src/descriptions.js";
 import { Cancelled, ConfigError, DocumentMalformed, NoAnswer } from "../src/errors.js";
 import { Emitter } from "../src/events.js";
 import { decodeId, encodeId, readCall } from "../src/schema.js";
@@ -107,6 +107,19 @@ test("candidates are said in every section", () => {
   );
   expect([isComplete(spread), isComplete(spreadCandidates(sdp, false))]).toEqual([true, false]);
   expect(spreadCandidates(spread, true)).not.toMatch(/candidate:1\r\na=candidate:1/);
+});
+
+test("candidates are taken out of a description", () => {
+  const sdp =
+    "v=0\r\nm=audio 9 X 0\r\na=candidate:1\r\na=mid:0\r\nm=application 9 X y\r\na=candidate:2\r\n";
+  const bare = "v=0\r\nm=audio 9 X 0\r\na=mid:0\r\nm=application 9 X y\r\n";
+  const one = JSON.stringify({ candidate: "candidate:1", sdpMLineIndex: 0 });
+  const two = JSON.stringify({ candidate: "candidate:2", sdpMLineIndex: 1 });
+  expect(withoutCandidates(sdp)).toEqual({ bare, candidates: [one, two] });
+  const spread = withoutCandidates(spreadCandidates(sdp, true).trimEnd());
+  expect(spread.bare).toBe(bare);
+  const again = JSON.stringify({ candidate: "candidate:2", sdpMLineIndex: 0 });
+  expect(spread.candidates).toEqual([one, again, JSON.stringify({ candidate: "" })]);
 });
 
 test("waiting ends: by its promise, by time, by a signal", async () => {
