@@ -18,32 +18,25 @@ interface Member {
 }
 
 class Ours implements Member {
-  #room: Room | null = null;
-
-  constructor(
+  private constructor(
     private readonly client: Client,
-    private readonly enter: () => Promise<Room>,
-    private readonly told: () => void,
+    private readonly room: Room,
   ) {}
 
-  static async ready(config: Config, room: string, peer: string, told: () => void): Promise<Ours> {
+  static async ready(config: Config, name: string, peer: string, told: () => void): Promise<Ours> {
     const client = new Client(config);
-    const session = await client.join({ room, peer });
-    // Loads what is loaded on demand, and opens the connection to Firestore.
-    await client.look(`${room}-warm`);
-    await session.database.get(`realms/${session.realm}/rooms/${room}`);
     const media = (): { receiving: [] } => ({ receiving: [] });
-    return new Ours(client, () => client.enter(room, { connect: "all", media, session }), told);
+    const room = await client.prepare(name, { connect: "all", media, peer });
+    room.on("link", told);
+    return new Ours(client, room);
   }
 
   async come(): Promise<void> {
-    this.#room = await this.enter();
-    this.#room.on("link", this.told);
-    this.told();
+    await this.room.comeIn();
   }
 
   get linked(): number {
-    return this.#room?.links.size ?? 0;
+    return this.room.links.size;
   }
 
   leave(): Promise<void> {

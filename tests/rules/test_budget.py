@@ -28,6 +28,7 @@ from .writes import DIRECT, LOBBY, answered_by, called, entered, first_in, offer
 ACCESS_CALLS_PER_COMMIT: Final = 20
 EXPRESSIONS: Final = 1000
 ANSWERS_PER_COMMIT: Final = 12
+DELETES_PER_COMMIT: Final = 5
 ACCESS_CALL: Final = re.compile(r"(?:get|getAfter|exists|existsAfter)\(")
 
 NUMBERS: Final = itertools.count()
@@ -73,6 +74,18 @@ def _arrival(world: str, me: Person) -> Case:
     return Case("arrival", me, do, None, tuple(given), "keyed" if world == "keyed" else "open")
 
 
+def _tidying(world: str) -> Case:
+    """Somebody whose links to a crowd are open deletes the calls."""
+    crowd = _crowd(world)[:DELETES_PER_COMMIT]
+    me = CAROL if world == "keyed" else CAT
+    calls = {
+        f"{LOBBY}/calls/{me.peer}~{guest.peer}~0": call("direct", me, guest) for guest in crowd
+    }
+    given = [put(path, fields) for path, fields in calls.items()]
+    do = commit(*(delete(path) for path in calls))
+    return Case("tidying", me, do, None, tuple(given), "keyed" if world == "keyed" else "open")
+
+
 def _access_calls(engine: Engine, rules: str, project: str) -> int:
     def walk(nodes: list[dict[str, Any]]) -> Iterator[int]:
         for node in nodes:
@@ -99,6 +112,8 @@ def _access_calls(engine: Engine, rules: str, project: str) -> int:
         pytest.param(Case("pick up", BOB, answered_by(BOB, DIRECT)), 1, id="direct answer"),
         pytest.param(Case("tidy", ALICE, LEAVE), 0, id="leave"),
         pytest.param(Case("tidy", ANN, OPEN_LEAVE, world="open"), 0, id="leave openly"),
+        pytest.param(_tidying("keyed"), 0, id="tidy up"),
+        pytest.param(_tidying("open"), 0, id="tidy up openly"),
     ],
 )
 def test_access_calls(engine: Engine, rules: str, case: Case, most: int) -> None:

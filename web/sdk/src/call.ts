@@ -217,6 +217,14 @@ export class Call {
    * @throws PathUnreachable if the link doesn't open.
    */
   async answered(seconds = WAIT_SECONDS, signal?: AbortSignal): Promise<void> {
+    await this.connected(seconds, signal);
+    if (!this.disown()) return;
+    await this.document.discard();
+    this.timing.mark("document deleted");
+  }
+
+  /** The same, but the document stays: for who {@link disown}s and deletes several. @internal */
+  async connected(seconds: number, signal?: AbortSignal): Promise<void> {
     const listener = this.document.listen();
     try {
       const again = this.code ? " Try again with a new code." : "";
@@ -233,7 +241,7 @@ export class Call {
     } finally {
       listener.close();
     }
-    await this.#connected();
+    this.#connected();
   }
 
   async #firstAnswer(listener: Listener): Promise<CallFields> {
@@ -304,7 +312,7 @@ export class Call {
     }
     // The offerer deletes the document.
     this.#ours = false;
-    await this.#connected();
+    this.#connected();
   }
 
   async #hasEnded(part: Part, call: CallFields): Promise<boolean> {
@@ -341,15 +349,10 @@ export class Call {
     });
   }
 
-  async #connected(): Promise<void> {
+  #connected(): void {
     this.timing.mark("open");
     this.#enter("connected");
     this.connection.stopTrickling();
-    if (this.#ours) {
-      this.#ours = false;
-      await this.document.discard();
-      this.timing.mark("document deleted");
-    }
   }
 
   #enter(state: CallState): void {

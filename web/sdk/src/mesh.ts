@@ -23,8 +23,8 @@ import {
   standingId,
   type CallFields,
 } from "./schema.js";
-import type { Terms } from "./signaling.js";
-import { cancelled, sleep } from "./waiting.js";
+import { DISCARD_SECONDS, type Terms } from "./signaling.js";
+import { cancelled, sleep, within } from "./waiting.js";
 
 /**
  * Standing offers answered in the commit that a newcomer comes in with: rules may evaluate 1,000
@@ -35,6 +35,10 @@ const ANSWERS_AT_ONCE = 3;
 const ANSWERS_MOST = 12;
 /** The longest time without a standing offer after coming in, or after one was taken. */
 const STANDING_SECONDS = 1;
+/** From when a link is open till its document is deleted, with those of others. */
+const TIDY_SECONDS = 0.5;
+/** Documents deleted in one commit: 1,000 expressions as above. */
+const DELETES_AT_ONCE = 5;
 
 /** An answer to a standing offer that was found. */
 interface Answer {
@@ -65,6 +69,9 @@ export class Mesh {
   #standingAttempt = -1;
   #answering: Promise<Answer | null>[] = [];
   #answered: Answer[] = [];
+  /** Documents of calls that stand: they are to be deleted. */
+  readonly #done: string[] = [];
+  #tidying: ReturnType<typeof setTimeout> | undefined;
   /** Whether what we came in with is written, and followed. */
   #inside = false;
   #closed = false;
@@ -173,7 +180,7 @@ export class Mesh {
   /** Once our offer is taken or too old, put up a new one. */
   #keepStanding(call: Call): void {
     call.placed();
-    const connected = call.answered(STANDING_OFFER_SECONDS).then(
+    const connected = call.connected(STANDING_OFFER_SECONDS).then(
       () => {
         this.#link(call);
       },
@@ -308,7 +315,7 @@ export class Mesh {
       const id = directId(this.room.session.peer, peer, attempt);
       call = this.#call(`${this.room.callsPath}/${id}`, "offerer");
       await call.place(directTerms(there, attempt), limit);
-      await call.answered(seconds, limit);
+      await call.connected(seconds, limit);
       return call;
     } catch {
       await call?.close("failed");
@@ -352,6 +359,28 @@ export class Mesh {
     this.room.mend(call);
     this.#aside(this.#watch(call));
     this.room.tell("link", call.link);
+    if (call.disown()) this.#discard(call.document.paths);
+  }
+
+  /** Delete documents of calls that stand: those of a crowd in one go, after what is urgent. */
+  #discard(paths: readonly string[]): void {
+    this.#done.push(...paths);
+    this.#tidying ??= setTimeout(() => {
+      this.#aside(this.#tidy());
+    }, TIDY_SECONDS * 1000);
+  }
+
+  async #tidy(): Promise<void> {
+    clearTimeout(this.#tidying);
+    this.#tidying = undefined;
+    const { database } = this.room.session;
+    const commits: Promise<void>[] = [];
+    while (this.#done.length > 0) {
+      const paths = this.#done.splice(0, DELETES_AT_ONCE);
+      commits.push(database.commit(paths.map((path) => ({ change: "delete", path }))));
+    }
+    // Their leases end those that can't be deleted.
+    await within(Promise.allSettled(commits), DISCARD_SECONDS, cancelled).catch(() => undefined);
   }
 
   async #watch(call: Call): Promise<void> {
@@ -369,6 +398,8 @@ export class Mesh {
   }
 
   #call(path: string, side: Side): Call {
+    // The path of an older call: its document goes before this one's comes.
+    if (this.#done.includes(path)) this.#aside(this.#tidy());
     return new Call(this.room.session, this.room.document(path), side, "", { media: this.media() });
   }
 
@@ -397,13 +428,14 @@ export class Mesh {
     const calls = new Set([...this.#all(), ...answers.flatMap((one) => (one ? [one.call] : []))]);
     await Promise.all([...calls].map((call) => call.close("left")));
     await Promise.all([...this.#making.values()].map(({ done }) => done));
+    await this.#tidy();
   }
 
   /** Leave it to somebody else to delete our documents; their paths. */
   disown(): string[] {
     this.#closed = true;
     const ours = this.#all().filter((call) => call.disown());
-    return ours.flatMap(({ document }) => document.paths);
+    return [...this.#done.splice(0), ...ours.flatMap(({ document }) => document.paths)];
   }
 
   /** Say goodbye from a page that is being closed. */

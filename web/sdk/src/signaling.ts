@@ -36,7 +36,8 @@ import type { Context, Seal } from "./sealing.js";
 import type { Session } from "./session.js";
 import { within } from "./waiting.js";
 
-const DISCARD_SECONDS = 5;
+/** How long the way out waits for a deletion. */
+export const DISCARD_SECONDS = 5;
 
 /** Which side said it. */
 export type Part = "offer" | "answer";
