@@ -49,6 +49,9 @@ class Part:
     """The program and its arguments."""
 
 
+PARTS: Final = ("tests/unit", "tests/rules", "tests/functions")
+"""Where the tests of the product's parts are; elsewhere it is tested as a whole."""
+
 LINT = Part("lint", ("make", "--silent", "lint"))
 SDK = Part("sdk", ("npm", "test", "--silent", "--prefix", "web/sdk"))
 
@@ -65,15 +68,17 @@ def pytest(name: str, *arguments: str) -> Part:
 def chains(arguments: Sequence[str]) -> tuple[Chain, ...]:
     """What runs side by side.
 
-    No more than two, and the browser alone: most tests need a good part of a processor, and ten
-    pages all of it. Its tests build the SDK and the pages anew, long after the parts that read
-    these are done.
+    No more than two, and the browser alone but for its beginning: most tests need a good part of a
+    processor, and ten pages all of it. Its tests build the SDK and the pages anew, long after the
+    parts that read these are done.
     """
     if arguments:
         return (LINT, SDK), (pytest("pytest", *arguments),)
     waiting = pytest("waits", "--ignore", "tests/browser", "-m", "waits")
-    others = pytest("pytest", "--ignore", "tests/browser", "-m", "not waits")
-    return (LINT, SDK, waiting), (others, pytest("browser", "tests/browser"))
+    parts = pytest("parts", *PARTS, "-m", "not waits")
+    elsewhere = [f"--ignore={each}" for each in (*PARTS, "tests/browser")]
+    whole = pytest("whole", *elsewhere, "-m", "not waits")
+    return (LINT, SDK, waiting, parts), (whole, pytest("browser", "tests/browser"))
 
 
 def is_progress(line: str) -> bool:
