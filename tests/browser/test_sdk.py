@@ -65,3 +65,16 @@ def test_every_promise_settles(page: Page, suite: LocalSuite) -> None:
         *("code-unknown", "code-unknown", "no-answer", "cancelled", "path-unreachable"),
         *("cancelled", "bad-config"),
     ]
+
+
+def test_a_client_that_is_closed_while_it_joins(page: Page, suite: LocalSuite) -> None:
+    closed = """async (config) => {
+      const client = new firertc.Client(config);
+      const joining = codeOf(client.join());
+      await client.close();
+      const outcome = await joining;
+      await client.join();
+      await client.close();
+      return outcome;
+    }"""
+    assert page.evaluate(closed, config(suite)) == "cancelled"

@@ -4,6 +4,7 @@ example for AppRTC."""
 
 import argparse
 import asyncio
+import signal
 
 from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaRecorder
@@ -55,9 +56,12 @@ if __name__ == "__main__":
     asyncio.set_event_loop(loop)
     pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     recorder = MediaRecorder(args.record_to)
+    # A KeyboardInterrupt in the middle of aiortc's own tasks can keep pc.close() waiting for ever.
+    running = loop.create_task(run(pc, recorder, signaling))
+    loop.add_signal_handler(signal.SIGINT, running.cancel)
     try:
-        loop.run_until_complete(run(pc, recorder, signaling))
-    except KeyboardInterrupt:
+        loop.run_until_complete(running)
+    except asyncio.CancelledError:
         pass
     finally:
         loop.run_until_complete(recorder.stop())

@@ -3,6 +3,7 @@
 
 import argparse
 import asyncio
+import signal
 import time
 
 from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
@@ -85,9 +86,12 @@ if __name__ == "__main__":
     asyncio.set_event_loop(loop)
     pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     coro = (run_offer if args.role == "offer" else run_answer)(pc, signaling)
+    # A KeyboardInterrupt in the middle of aiortc's own tasks can keep pc.close() waiting for ever.
+    running = loop.create_task(coro)
+    loop.add_signal_handler(signal.SIGINT, running.cancel)
     try:
-        loop.run_until_complete(coro)
-    except KeyboardInterrupt:
+        loop.run_until_complete(running)
+    except asyncio.CancelledError:
         pass
     finally:
         loop.run_until_complete(pc.close())

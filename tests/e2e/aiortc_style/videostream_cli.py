@@ -3,6 +3,7 @@
 
 import argparse
 import asyncio
+import signal
 
 import numpy
 from aiortc import (
@@ -75,9 +76,12 @@ if __name__ == "__main__":
     asyncio.set_event_loop(loop)
     pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     recorder = MediaRecorder(args.record_to) if args.record_to else MediaBlackhole()
+    # A KeyboardInterrupt in the middle of aiortc's own tasks can keep pc.close() waiting for ever.
+    running = loop.create_task(run(pc, recorder, signaling, args.role))
+    loop.add_signal_handler(signal.SIGINT, running.cancel)
     try:
-        loop.run_until_complete(run(pc, recorder, signaling, args.role))
-    except KeyboardInterrupt:
+        loop.run_until_complete(running)
+    except asyncio.CancelledError:
         pass
     finally:
         loop.run_until_complete(recorder.stop())

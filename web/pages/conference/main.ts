@@ -1,6 +1,14 @@
 /** The conference page: from a room's name to tiles of everybody in it, and back. */
 
-import { Client, InsecureContext, type Kind, type Link, type Peer, type Room } from "firertc";
+import {
+  Client,
+  InsecureContext,
+  type Kind,
+  type Link,
+  type Peer,
+  type Room,
+  type Session,
+} from "firertc";
 
 import { findProject } from "../project.js";
 import { Devices } from "../shared/devices.js";
@@ -52,12 +60,17 @@ async function join(withMedia: boolean): Promise<void> {
     if (!isSecureContext) throw new InsecureContext(INSECURE);
     const name = element("name", "input").value.trim() || NAMELESS;
     rememberName(name);
-    stay = { client: new Client(await findProject()), abort, devices, name, room: null };
+    const client = new Client(await findProject());
+    stay = { client, abort, devices, name, room: null };
     current = stay;
+    const room = element("room", "input").value.trim();
+    // While the person is asked for the camera.
+    const joining = client.join({ room, resume: resumeOf(room), signal: abort.signal });
+    joining.catch(() => undefined); // told below
     await openDevices(stay, withMedia);
     show("connecting");
     say("Joining…");
-    await enter(stay);
+    await enter(stay, room, await joining);
   } catch (error) {
     if (!abort.signal.aborted) {
       showProblem(problemText(error), {
@@ -83,27 +96,25 @@ async function openDevices(stay: Stay, withMedia: boolean): Promise<void> {
 }
 
 /** Be in the room until it is left. */
-async function enter(stay: Stay): Promise<void> {
-  const name = element("room", "input").value.trim();
+async function enter(stay: Stay, name: string, session: Session): Promise<void> {
   const passphrase = element("passphrase", "input").value;
   let leave: (why: string) => void = () => undefined;
   const over = new Promise<string>((resolve) => {
     leave = resolve;
   });
-  const resume = resumeOf(name);
   const room = await stay.client.enter(name, {
     connect: "all",
     data: { name: stay.name },
     media: () => ({ sending: stay.devices.sending }),
+    session,
     signal: stay.abort.signal,
     onRoom: (made) => {
       wireRoom(made, leave);
     },
     ...(passphrase && { passphrase }),
-    ...(resume && { resume }),
   });
   stay.room = room;
-  rememberResume(name, room.session.resume);
+  rememberResume(name, session.resume);
   stay.devices.carrier = carrierOf(room);
   stay.abort.signal.addEventListener("abort", () => {
     leave("You left the conference.");

@@ -91,6 +91,7 @@ export class Call {
   onState: ((state: CallState) => void) | undefined;
   /** Whether there may be a document that we have to delete. */
   #ours = false;
+  #discarding: Promise<void> | null = null;
   /** Whether our description has all our candidates. */
   #complete = true;
   readonly #repairing: Mode | null;
@@ -208,8 +209,7 @@ export class Call {
   }
 
   /**
-   * Wait for the answer, take it, and wait until the link is open; then nothing is left in the
-   * database.
+   * Wait for the answer, take it, and wait until the link is open; then the document is deleted.
    *
    * @param seconds for the answer to come; the link has 20 s more.
    * @throws NoAnswer if nobody answers in time.
@@ -218,8 +218,13 @@ export class Call {
    */
   async answered(seconds = WAIT_SECONDS, signal?: AbortSignal): Promise<void> {
     await this.connected(seconds, signal);
-    if (!this.disown()) return;
+    // Beside the call: a database that is away for a while must not hold it up.
+    if (this.disown()) this.#discarding = this.#discard();
+  }
+
+  async #discard(): Promise<void> {
     await this.document.discard();
+    this.#discarding = null;
     this.timing.mark("document deleted");
   }
 
@@ -387,10 +392,8 @@ export class Call {
     if (!this.#repairing) await this.link.hangUp(reason);
     else if (this.#repairing === "fresh") this.link.giveUp(this.#carrier);
     else await this.connection.rollBack().catch(() => undefined); // it may be closed
-    if (this.#ours) {
-      this.#ours = false;
-      await this.document.discard();
-    }
+    if (this.disown()) await this.document.discard();
+    await this.#discarding;
   }
 
   /**
@@ -401,8 +404,7 @@ export class Call {
     if (this.state === "ended") return;
     this.#enter("ended");
     // First of all: closing connections takes its time, and the browser gives a page little of it.
-    if (this.#ours) this.document.discardOnExit();
-    this.#ours = false;
+    if (this.disown() || this.#discarding) this.document.discardOnExit();
     for (const repair of this.repairs) repair.abandon(reason);
     if (!this.#repairing) this.link.abandon(reason);
   }

@@ -9,6 +9,7 @@ import type { Resumption, ResumeOptions } from "./resuming.js";
 import type { Room, RoomOptions } from "./room.js";
 import { DEFAULT_ROOM } from "./schema.js";
 import { join, type Credentials, type JoinOptions, type Session } from "./session.js";
+import { cancelled } from "./waiting.js";
 
 /** How to go into a room, and as whom. */
 export interface EnterOptions extends RoomOptions {
@@ -53,6 +54,8 @@ export class Client {
   readonly #sessions: Session[] = [];
   readonly #calls: Call[] = [];
   readonly #rooms: Room[] = [];
+  /** How often it was closed: what was begun before that must not outlast it. */
+  #closings = 0;
 
   /** @throws ConfigError if a setting is missing or malformed. */
   constructor(readonly config: Config) {
@@ -64,7 +67,12 @@ export class Client {
 
   /** Join the realm; see {@link join}. The session is closed with the client. */
   async join(options: JoinOptions = {}): Promise<Session> {
+    const before = this.#closings;
     const session = await join(this.config, options);
+    if (this.#closings !== before) {
+      await session.close();
+      throw cancelled();
+    }
     this.#sessions.push(session);
     return session;
   }
@@ -185,6 +193,7 @@ export class Client {
 
   /** End every call, leave every room, close every session. */
   async close(): Promise<void> {
+    this.#closings += 1;
     await Promise.all(this.#rooms.splice(0).map((room) => room.leave()));
     await Promise.all(this.#calls.splice(0).map((call) => call.close()));
     await Promise.all(this.#sessions.splice(0).map((session) => session.close()));

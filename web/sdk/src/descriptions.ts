@@ -27,25 +27,13 @@ export function spreadCandidates(sdp: string, complete: boolean): string {
  * Take the candidates out of a description: with nothing to send to, nothing is sent.
  *
  * @returns the rest, and the candidates as JSON texts of `RTCIceCandidateInit`, each once, the end
- *   mark last.
+ *   mark last: of the first section, whose transport the others share.
  */
 export function withoutCandidates(sdp: string): { bare: string; candidates: string[] } {
-  const [head = "", ...sections] = sdp.split(/^(?=m=)/m);
-  const found = new Map<string, number>();
-  const bare = sections.map((section, sdpMLineIndex) =>
-    section.replace(
-      /^a=(?:(candidate:.*?)|end-of-candidates) *(?:\r?\n|$)/gm,
-      (_, line?: string) => {
-        if (line && !found.has(line)) found.set(line, sdpMLineIndex);
-        return "";
-      },
-    ),
-  );
-  const candidates = [...found].map(([candidate, sdpMLineIndex]) =>
-    JSON.stringify({ candidate, sdpMLineIndex }),
-  );
+  const lines = new Set((sdp.match(/^a=candidate:.*/gm) ?? []).map((line) => line.trim().slice(2)));
+  const candidates = [...lines].map((candidate) => JSON.stringify({ candidate, sdpMLineIndex: 0 }));
   if (isComplete(sdp)) candidates.push(END_OF_CANDIDATES);
-  return { bare: head + bare.join(""), candidates };
+  return { bare: sdp.replace(/^a=(candidate:.*|end-of-candidates)\s*/gm, ""), candidates };
 }
 
 /** What is thrown at a candidate that makes no sense. */

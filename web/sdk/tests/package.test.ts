@@ -15,10 +15,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 // entered, words with the first code, and what listens (with the larger part of Firebase) once a
 // session is made. Whoever has a key signs in by our own request, which is among these; Firebase's
 // sign-in comes for anonymous accounts alone.
-const ENTRY_BYTES = 13_950;
-const CALLS_BYTES = 11_600;
+const ENTRY_BYTES = 14_000;
+const CALLS_BYTES = 11_700;
 const STANDING_BYTES = 8_400;
-const ROOMS_BYTES = 10_900;
+const ROOMS_BYTES = 11_100;
 const WORDS_BYTES = 7_100;
 const LISTENING_BYTES = 1_000;
 const RESUMING_BYTES = 1_500;
