@@ -104,7 +104,8 @@ def together(request: pytest.FixtureRequest, suite: LocalSuite, hosts: None) -> 
             return await soak.run(environment, PLANS[name], lambda: remains(owner, seeds.realm))
         async with Lab(environment, 2, seed=1) as lab:
             await SCENARIOS[name](lab)
-        assert not any(program.errors for program in lab.programs), lab.programs
+        errors = "\n".join(program.errors for program in lab.programs)
+        assert not errors.strip(), f"{errors}\nof {lab.programs}"
         give_up = time.monotonic() + GONE_SECONDS
         while left := await asyncio.to_thread(remains, owner, seeds.realm):
             assert time.monotonic() < give_up, f"left in the database: {left}"
